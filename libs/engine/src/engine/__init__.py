@@ -1,0 +1,28 @@
+"""Event sourcing on Postgres and Kafka. Domain code imports its words from here."""
+
+from engine.decider import Command, Decider, Rejected, Unknown
+from engine.facts import Context, Fact, Receipt
+from engine.reactions import Become, CancelTimer, Policy, Process, Reaction, Rows, Send, SetTimer, Step
+from engine.views import Statement, Table, View
+
+__all__ = [
+    "Become",
+    "CancelTimer",
+    "Command",
+    "Context",
+    "Decider",
+    "Fact",
+    "Policy",
+    "Process",
+    "Reaction",
+    "Receipt",
+    "Rejected",
+    "Rows",
+    "Send",
+    "SetTimer",
+    "Statement",
+    "Step",
+    "Table",
+    "Unknown",
+    "View",
+]

@@ -1,0 +1,61 @@
+"""An event with its place in the log and its two clocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID, uuid4
+
+from events import Event
+
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(Generic[E_co]):
+    """What happened, and everything the log knows about it.
+
+    `occurred_at` is the business's clock, `recorded_at` the database's; (`incarnation`, `position`) orders the
+    facts of one service; `version` counts within the stream from 1.
+    """
+
+    event: E_co
+    event_id: UUID
+    stream: str
+    version: int
+    position: int
+    incarnation: int
+    occurred_at: datetime
+    recorded_at: datetime
+    correlation_id: UUID
+    causation_id: UUID | None
+    actor: str
+
+    @property
+    def category(self) -> str:
+        return self.stream[:-37]
+
+    @property
+    def stream_id(self) -> UUID:
+        return UUID(self.stream[-36:])
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """On whose behalf and because of what a command is handled; it ends up in every event's metadata."""
+
+    actor: str
+    correlation_id: UUID = field(default_factory=uuid4)
+    causation_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a command led to. `version` is the stream's after it; `position` is the log position of its last event,
+    or None where nothing new happened (a repeat)."""
+
+    id: UUID
+    version: int
+    position: int | None
+    events: tuple[str, ...] = ()

@@ -1,0 +1,94 @@
+"""Read models: tables and a pure projection that yields the statements to run on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from engine.facts import Fact
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a view. `columns` is the body of CREATE TABLE, with the primary key; `indexes` are bodies of
+    CREATE INDEX ON the table, like `(partner_id, period)`.
+
+    Reads use the plain `name`, which always shows the version that is live; writes go through the methods below,
+    and the engine puts in the physical table of the version that is being kept.
+    """
+
+    name: str
+    columns: str
+    indexes: tuple[str, ...] = ()
+
+    def insert(self, **values: Any) -> Statement:
+        return Statement(self, _insert(tuple(values)), tuple(values.values()))
+
+    def upsert(self, *key: str, **values: Any) -> Statement:
+        """Insert, or overwrite the row with the same `key` columns."""
+        return Statement(self, _upsert(key, tuple(values)), tuple(values.values()))
+
+    def update(self, where: Mapping[str, Any], **values: Any) -> Statement:
+        return Statement(self, _update(tuple(values), tuple(where)), (*values.values(), *where.values()))
+
+    def delete(self, **where: Any) -> Statement:
+        return Statement(self, _delete(tuple(where)), tuple(where.values()))
+
+    def sql(self, template: str, *args: Any) -> Statement:
+        """Any statement over this one table, which it calls `{table}`, with arguments $1, $2 ..."""
+        return Statement(self, template, args)
+
+
+@dataclass(frozen=True)
+class Statement:
+    table: Table
+    template: str
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """A read model. Raise `version` when its tables or its projection change: the new version is built beside the
+    old one from the log and replaces it when it has caught up.
+
+    Inline views are written in the transaction of the append, so that a caller reads its own writes; they hear only
+    their own service. Others follow `source`: their own service's log (None) or another service's topic. A view may
+    follow several services' topics: `source=("partner", "contract")`.
+    """
+
+    name: str
+    version: int
+    tables: tuple[Table, ...]
+    project: Callable[[Fact[Any]], Iterable[Statement]]
+    inline: bool = False
+    source: str | tuple[str, ...] | None = None
+
+
+@cache
+def _insert(columns: tuple[str, ...]) -> str:
+    return f"insert into {{table}} ({', '.join(columns)}) values ({_numbers(len(columns))})"
+
+
+@cache
+def _upsert(key: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    rest = [c for c in columns if c not in key]
+    action = "do update set " + ", ".join(f"{c} = excluded.{c}" for c in rest) if rest else "do nothing"
+    return f"{_insert(columns)} on conflict ({', '.join(key)}) {action}"
+
+
+@cache
+def _update(columns: tuple[str, ...], where: tuple[str, ...]) -> str:
+    sets = ", ".join(f"{c} = ${n}" for n, c in enumerate(columns, 1))
+    conditions = " and ".join(f"{c} = ${n}" for n, c in enumerate(where, len(columns) + 1))
+    return f"update {{table}} set {sets} where {conditions}"
+
+
+@cache
+def _delete(where: tuple[str, ...]) -> str:
+    return "delete from {table} where " + " and ".join(f"{c} = ${n}" for n, c in enumerate(where, 1))
+
+
+def _numbers(n: int) -> str:
+    return ", ".join(f"${i}" for i in range(1, n + 1))

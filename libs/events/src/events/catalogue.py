@@ -1,0 +1,26 @@
+"""Who publishes what: the one list of public events, by service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from events import contract, partner, performance, risk, training
+from events.base import Event
+
+CATALOGUE: Mapping[str, tuple[type[Event], ...]] = {
+    "partner": partner.PUBLIC,
+    "contract": contract.PUBLIC,
+    "training": training.PUBLIC,
+    "performance": performance.PUBLIC,
+    "risk": risk.PUBLIC,
+}
+
+
+def published_by(service: str) -> tuple[type[Event], ...]:
+    """The public events of a service; empty for one that publishes nothing."""
+    return CATALOGUE.get(service, ())
+
+
+def topic_of(service: str) -> str:
+    """The Kafka topic that carries a service's events."""
+    return f"{service}.events"

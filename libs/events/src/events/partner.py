@@ -1,0 +1,131 @@
+"""Events of partner-svc: recruiting and the registry."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from events.base import Event
+
+PartnerKind = Literal["franchisee", "reseller", "distributor", "agent"]
+
+
+class ExternalRef(BaseModel):
+    """How another system calls this record: `system="erp", key="V-1042"`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    system: str
+    key: str
+
+
+class SuspensionCause(BaseModel):
+    """Why a partner is suspended: the restriction (or decided adjustment) that asks for it, and what it rests on."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    cause_id: UUID
+    reason: str
+    evidence: tuple[UUID, ...] = ()
+
+
+class PartnerApplied(Event, type="cauce.partner.PartnerApplied.v1"):
+    """Somebody asked to become a partner. The stream is the application's."""
+
+    application_id: UUID
+    legal_name: str
+    kind: PartnerKind
+    area: str
+    outlet_name: str
+    external_refs: tuple[ExternalRef, ...] = ()
+
+
+class ApplicationScored(Event, type="cauce.partner.ApplicationScored.v1"):
+    """The application was scored against a version of the standard; total from 0 to 100."""
+
+    application_id: UUID
+    standard: str
+    standard_version: int
+    total: Decimal
+    failed_gates: tuple[str, ...] = ()
+
+
+class ApplicationApproved(Event, type="cauce.partner.ApplicationApproved.v1"):
+    """The application was approved. `partner_id` is the id the partner will have."""
+
+    application_id: UUID
+    partner_id: UUID
+
+
+class ApplicationDeclined(Event, type="cauce.partner.ApplicationDeclined.v1"):
+    """The application was declined, with the reason given to the applicant."""
+
+    application_id: UUID
+    reason: str
+
+
+class PartnerRegistered(Event, type="cauce.partner.PartnerRegistered.v1"):
+    """The partner is in the registry, prospective until it signs. Its id is fixed from here on."""
+
+    partner_id: UUID
+    application_id: UUID
+    legal_name: str
+    kind: PartnerKind
+    area: str
+    outlet_id: UUID
+    outlet_name: str
+    external_refs: tuple[ExternalRef, ...] = ()
+
+
+class OutletOpened(Event, type="cauce.partner.OutletOpened.v1"):
+    """Every critical item of the outlet's opening checklist is done and the outlet opened."""
+
+    partner_id: UUID
+    outlet_id: UUID
+    name: str
+    area: str
+    opened_on: date
+
+
+class PartnerActivated(Event, type="cauce.partner.PartnerActivated.v1"):
+    """Contract in force, required training completed, checklist done: the partner trades."""
+
+    partner_id: UUID
+
+
+class PartnerSuspended(Event, type="cauce.partner.PartnerSuspended.v1"):
+    """The first cause of a suspension came. Further causes are kept by partner-svc and not announced again."""
+
+    partner_id: UUID
+    cause: SuspensionCause
+
+
+class PartnerReinstated(Event, type="cauce.partner.PartnerReinstated.v1"):
+    """The last cause of the suspension was taken away."""
+
+    partner_id: UUID
+    lifted_cause_id: UUID
+
+
+class PartnerTerminated(Event, type="cauce.partner.PartnerTerminated.v1"):
+    """The partner's last contract ended."""
+
+    partner_id: UUID
+    contract_id: UUID
+    reason: str
+
+
+PUBLIC: tuple[type[Event], ...] = (
+    PartnerApplied,
+    ApplicationScored,
+    ApplicationApproved,
+    ApplicationDeclined,
+    PartnerRegistered,
+    OutletOpened,
+    PartnerActivated,
+    PartnerSuspended,
+    PartnerReinstated,
+    PartnerTerminated,
+)

@@ -1,0 +1,113 @@
+"""Events of performance-svc: facts and evaluation."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from events.base import Event, Period
+
+Trend = Literal["up", "level", "down"]
+
+
+class MetricScore(BaseModel):
+    """One line of an evaluation: what was measured (`value`, in the metric's unit, over `observations` reports)
+    and the score from 0 to 100 that the scorecard gives it, with its weight in percent."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    metric: str
+    value: Decimal
+    observations: int
+    score: Decimal
+    weight: Decimal
+
+
+class KPIReported(Event, type="cauce.performance.KPIReported.v1"):
+    """One observation of a metric, identified by (source, source_ref). The stream is the report's."""
+
+    report_id: UUID
+    partner_id: UUID
+    outlet_id: UUID | None = None
+    metric: str
+    period: Period
+    value: Decimal
+    source: str
+    source_ref: str
+
+
+class KPIRestated(Event, type="cauce.performance.KPIRestated.v1"):
+    """A report was corrected; the earlier value stays in the report's history."""
+
+    report_id: UUID
+    partner_id: UUID
+    metric: str
+    period: Period
+    previous: Decimal
+    value: Decimal
+    source: str
+    source_ref: str
+
+
+class KPIReportMissed(Event, type="cauce.performance.KPIReportMissed.v1"):
+    """A report was due for the period and had not come when the period was closed."""
+
+    partner_id: UUID
+    metric: str
+    period: Period
+
+
+class PeriodClosed(Event, type="cauce.performance.PeriodClosed.v1"):
+    """The period takes no more ordinary reports; partners are evaluated on what came. The stream is the period's."""
+
+    period: Period
+    scorecard: str
+    scorecard_version: int
+
+
+class PartnerEvaluated(Event, type="cauce.performance.PartnerEvaluated.v1"):
+    """A partner's evaluation for a closed period. The stream holds all evaluations of the partner, in order.
+
+    `total` is the weighted score from 0 to 100; `percentile` is the percentage of the cohort at or below it and
+    None where the cohort is smaller than the scorecard's minimum ("insufficient data").
+    """
+
+    partner_id: UUID
+    period: Period
+    scorecard: str
+    scorecard_version: int
+    scores: tuple[MetricScore, ...]
+    total: Decimal
+    band: str
+    trend: Trend | None
+    percentile: Decimal | None
+    cohort_size: int
+
+
+class EvaluationRestated(Event, type="cauce.performance.EvaluationRestated.v1"):
+    """Late or corrected facts changed an evaluation; `because` are the event ids of those facts."""
+
+    partner_id: UUID
+    period: Period
+    scorecard: str
+    scorecard_version: int
+    scores: tuple[MetricScore, ...]
+    total: Decimal
+    previous_total: Decimal | None
+    band: str
+    trend: Trend | None
+    percentile: Decimal | None
+    cohort_size: int
+    because: tuple[UUID, ...]
+
+
+PUBLIC: tuple[type[Event], ...] = (
+    KPIReported,
+    KPIRestated,
+    KPIReportMissed,
+    PeriodClosed,
+    PartnerEvaluated,
+    EvaluationRestated,
+)

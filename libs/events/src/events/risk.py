@@ -1,0 +1,58 @@
+"""Events of risk-svc: risk, restrictions, contingency, adjustment."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from events.base import Event, Period
+
+Severity = Literal["low", "medium", "high", "critical"]
+RestrictionKind = Literal["order_block", "credit_limit", "no_new_outlet", "fund_freeze", "suspension"]
+
+
+class RiskFlagged(Event, type="cauce.risk.RiskFlagged.v1"):
+    """A rule found a risk in a partner. The stream is the partner's risk profile; `evidence` are event ids."""
+
+    flag_id: UUID
+    partner_id: UUID
+    rule: str
+    rule_version: int
+    severity: Severity
+    period: Period | None
+    explanation: str
+    evidence: tuple[UUID, ...]
+
+
+class RiskResolved(Event, type="cauce.risk.RiskResolved.v1"):
+    """A flag is no longer open: resolved by a later fact, or dismissed by a person with a reason."""
+
+    flag_id: UUID
+    partner_id: UUID
+    rule: str
+    resolution: Literal["resolved", "dismissed"]
+    explanation: str
+    evidence: tuple[UUID, ...] = ()
+
+
+class RestrictionImposed(Event, type="cauce.risk.RestrictionImposed.v1"):
+    """A restriction that other services obey; only the kind `suspension` suspends a partner."""
+
+    restriction_id: UUID
+    partner_id: UUID
+    kind: RestrictionKind
+    reason: str
+    evidence: tuple[UUID, ...]
+
+
+class RestrictionLifted(Event, type="cauce.risk.RestrictionLifted.v1"):
+    """The restriction no longer holds."""
+
+    restriction_id: UUID
+    partner_id: UUID
+    kind: RestrictionKind
+    reason: str
+    evidence: tuple[UUID, ...] = ()
+
+
+PUBLIC: tuple[type[Event], ...] = (RiskFlagged, RiskResolved, RestrictionImposed, RestrictionLifted)

@@ -1,0 +1,52 @@
+"""Events of training-svc: training, support, supervision."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from events.base import Event
+
+
+class TrainingAssigned(Event, type="cauce.training.TrainingAssigned.v1"):
+    """A partner has to take a course. The stream is the enrolment's."""
+
+    enrolment_id: UUID
+    partner_id: UUID
+    course: str
+    required_for_launch: bool
+
+
+class TrainingCompleted(Event, type="cauce.training.TrainingCompleted.v1"):
+    """The partner passed the course; score from 0 to 100. Without `valid_until` the certificate does not expire."""
+
+    enrolment_id: UUID
+    partner_id: UUID
+    course: str
+    required_for_launch: bool
+    score: Decimal
+    valid_until: date | None = None
+
+
+class TrainingFailed(Event, type="cauce.training.TrainingFailed.v1"):
+    """An assessment was below the pass mark; `attempts_left` retakes remain."""
+
+    enrolment_id: UUID
+    partner_id: UUID
+    course: str
+    score: Decimal
+    pass_mark: Decimal
+    attempts_left: int
+
+
+class CertificateExpired(Event, type="cauce.training.CertificateExpired.v1"):
+    """The certificate's last day has passed and it was not renewed."""
+
+    enrolment_id: UUID
+    partner_id: UUID
+    course: str
+    expired_on: date
+
+
+PUBLIC: tuple[type[Event], ...] = (TrainingAssigned, TrainingCompleted, TrainingFailed, CertificateExpired)
