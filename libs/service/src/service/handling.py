@@ -1,0 +1,254 @@
+"""What routes ask for: to have a command handled, an id for a new thing, and to read the service's own views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, TypeVar
+from uuid import UUID, uuid4, uuid5
+
+from engine import Command, Context, Decider, Fact, Receipt, Rejected, Send, Unknown
+from fastapi import Depends
+from pydantic import AwareDatetime, BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service._engine import Engine, Loaded
+from service.access import Principal, ScopeMissing
+from service.paging import Listing, Window, listing, page
+from service.problems import Invalid
+
+S = TypeVar("S")
+
+KEYS = UUID("9a3e1f0c-6a52-4f0e-9d0a-3f1c2b7e5d41")
+"""The namespace of the ids that are derived from Idempotency-Key."""
+CLOCK_SKEW = timedelta(seconds=5)
+KEY_LENGTH = 200
+
+
+class Caller:
+    """A request, as far as the handling of its commands goes."""
+
+    def __init__(self, request: Request, principal: Principal) -> None:
+        self.engine: Engine = request.app.state.engine
+        self.service: str = request.app.state.service
+        self.principal = principal
+        self.context = Context(principal.subject, request.scope["cauce.exchange"].correlation_id)
+        self._request = request
+        self._commands = 0
+
+    def key(self) -> UUID | None:
+        """Derived from the Idempotency-Key. One key means one thing for a caller at one resource: the same key
+        elsewhere is another command."""
+        key = self._request.headers.get("idempotency-key")
+        if key is None:
+            return None
+        if not 0 < len(key) <= KEY_LENGTH:
+            raise Invalid("Idempotency-Key", "length", f"must have 1 to {KEY_LENGTH} characters")
+        where = f"{self._request.method} {self._request.url.path}"
+        return uuid5(KEYS, "\n".join((self.service, self.principal.subject, where, key)))
+
+    def command_id(self) -> UUID | None:
+        """Of the request's next command; None without an Idempotency-Key."""
+        key = self.key()
+        if key is None:
+            return None
+        self._commands += 1
+        return key if self._commands == 1 else uuid5(key, str(self._commands))
+
+    def expected_version(self) -> int | None:
+        text = self._request.headers.get("if-match")
+        if text is None:
+            return None
+        version = text.removeprefix("W/").strip('"')
+        if not (version.isascii() and version.isdigit() and len(version) < 10):
+            raise Invalid("If-Match", "version", 'must be the version in quotes, like "3", as the ETag gave it')
+        return int(version)
+
+    def refuse_the_past(self, command: Command) -> None:
+        """Raises ScopeMissing for a command from the past of a caller who may not backfill."""
+        at = command.occurred_at
+        scope = f"{self.service}:backfill"
+        if at is not None and at < self.engine.clock() - CLOCK_SKEW and scope not in self.principal.scopes:
+            detail = f"occurred_at is in the past; recording the past needs the scope {scope}."
+            raise ScopeMissing(scope, f"{self.service}.backfill_scope_needed", detail)
+
+    def ahead(self, command: Command) -> bool:
+        return command.occurred_at is not None and command.occurred_at > self.engine.clock() + CLOCK_SKEW
+
+
+async def caller(request: Request) -> Caller:
+    return Caller(request, await request.scope["cauce.exchange"].authenticated())
+
+
+class Handling:
+    """`receipt = await handle(decider, id, command)`: load, decide, append.
+
+    If-Match and the response's ETag speak of the aggregate of the request's first command. Raises what the rules
+    raise (Rejected, Unknown), Conflict, and the problems of business time.
+    """
+
+    def __init__(self, caller: Caller, response: Response) -> None:
+        self._caller = caller
+        self._response = response
+        self._resource: tuple[str, UUID] | None = None
+
+    async def __call__(self, decider: Decider[Any, Any, Any], id: UUID, command: Command) -> Receipt:
+        caller = self._caller
+        caller.refuse_the_past(command)
+        if caller.ahead(command):
+            raise Invalid("occurred_at", "not_in_the_future", "is in the future")
+        first = self._resource is None
+        if first:
+            self._resource = (decider.category, id)
+        receipt = await caller.engine.handle(
+            Send(decider, id, command),
+            caller.context,
+            expected_version=caller.expected_version() if first else None,
+            command_id=caller.command_id(),
+        )
+        if self._resource == (decider.category, id):
+            self._response.headers["etag"] = f'"{receipt.version}"'
+        return receipt
+
+
+async def handling(caller: Annotated[Caller, Depends(caller)], response: Response) -> Handling:
+    return Handling(caller, response)
+
+
+class HandlingMany:
+    """`outcomes = await handle_many([Send(...), ...])`: one transaction, an outcome for each, refusals apart.
+
+    With an Idempotency-Key the ids of the commands count through the request, so that a repeat of a long intake
+    does again only what was not done. Callers with keys of their own (a line of a source file) give `command_ids`.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def __call__(
+        self, sends: Sequence[Send], *, command_ids: Sequence[UUID] | None = None
+    ) -> list[Receipt | Rejected]:
+        caller = self._caller
+        for send in sends:
+            caller.refuse_the_past(send.command)
+        ids = command_ids
+        if ids is None and caller.key() is not None:
+            ids = [id for _ in sends if (id := caller.command_id()) is not None]
+        ahead = {n: self._refused(s.command) for n, s in enumerate(sends) if caller.ahead(s.command)}
+        kept = [n for n in range(len(sends)) if n not in ahead]
+        outcomes = await caller.engine.handle_many(
+            [sends[n] for n in kept], caller.context, command_ids=None if ids is None else [ids[n] for n in kept]
+        )
+        answers: dict[int, Receipt | Rejected] = {**ahead, **dict(zip(kept, outcomes, strict=True))}
+        return [answers[n] for n in range(len(sends))]
+
+    def _refused(self, command: Command) -> Rejected:
+        return Rejected(f"{self._caller.service}.occurred_at_in_the_future", occurred_at=command.occurred_at)
+
+
+async def handling_many(caller: Annotated[Caller, Depends(caller)]) -> HandlingMany:
+    return HandlingMany(caller)
+
+
+async def new_id(caller: Annotated[Caller, Depends(caller)]) -> UUID:
+    key = caller.key()
+    return uuid4() if key is None else uuid5(key, "id")
+
+
+class Reading:
+    """The service's own views by SQL ($1, $2 ...), and its aggregates."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def fetch(self, query: str, *args: Any) -> list[Any]:
+        async with self._engine.acquire() as db:
+            rows: list[Any] = await db.fetch(query, *args)
+            return rows
+
+    async def fetchrow(self, query: str, *args: Any) -> Any:
+        async with self._engine.acquire() as db:
+            return await db.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        async with self._engine.acquire() as db:
+            return await db.fetchval(query, *args)
+
+    async def load(
+        self,
+        decider: Decider[Any, S, Any],
+        id: UUID,
+        *,
+        version: int | None = None,
+        recorded_by: datetime | None = None,
+    ) -> Loaded[S]:
+        """The aggregate now, at a version, or as known at a recorded time; version 0 means that it does not exist."""
+        return await self._engine.load(decider, id, version=version, recorded_by=recorded_by)
+
+
+async def reading(request: Request) -> Reading:
+    return Reading(request.app.state.engine)
+
+
+Handle = Annotated[Handling, Depends(handling)]
+HandleMany = Annotated[HandlingMany, Depends(handling_many)]
+NewId = Annotated[UUID, Depends(new_id)]
+Read = Annotated[Reading, Depends(reading)]
+
+
+class Happening(BaseModel):
+    """An event as it was recorded: what, when (in the business and in the log), by whom and because of what."""
+
+    version: int
+    type: str
+    occurred_at: AwareDatetime
+    recorded_at: AwareDatetime
+    actor: str
+    event_id: UUID
+    position: int
+    correlation_id: UUID
+    causation_id: UUID | None = Field(description="The event that led to it; null where a caller did.")
+    data: dict[str, Any]
+
+
+def happening(fact: Fact[Any]) -> Happening:
+    return Happening(
+        version=fact.version,
+        type=fact.event.event_type,
+        occurred_at=fact.occurred_at,
+        recorded_at=fact.recorded_at,
+        actor=fact.actor,
+        event_id=fact.event_id,
+        position=fact.position,
+        correlation_id=fact.correlation_id,
+        causation_id=fact.causation_id,
+        data=fact.event.model_dump(mode="json"),
+    )
+
+
+def history_of(decider: Decider[Any, Any, Any]) -> Callable[..., Coroutine[Any, Any, Listing[Happening]]]:
+    """An endpoint for `/{id}/history`: the aggregate's events in order, with both clocks and causation."""
+
+    async def history(id: UUID, request: Request, page: Annotated[Window, Depends(page)]) -> Listing[Happening]:
+        after = _version(page.after)
+        state = request.app.state
+        facts = await state.engine.history(decider, id, after=after, limit=page.limit + 1)
+        if not facts and not after:
+            raise Unknown(f"{state.service}.{decider.category}_unknown", id=id)
+        rows = [dict(happening(fact)) for fact in facts]
+        return listing(rows, page, key=lambda row: str(row["version"]), item=Happening)
+
+    noun = decider.category.replace("_", " ")
+    history.__name__ = f"{decider.category}_history"
+    history.__doc__ = f"What happened to the {noun}, in order, with both clocks and causation."
+    history.cauce_path = "{id}"  # type: ignore[attr-defined]
+    return history
+
+
+def _version(after: str | None) -> int:
+    if after is None:
+        return 0
+    if not after.isdecimal():
+        raise Invalid("after", "cursor", "is not a `next` that this list handed out")
+    return int(after)
