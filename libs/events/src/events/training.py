@@ -10,12 +10,22 @@ from events.base import Event
 
 
 class TrainingAssigned(Event, type="cauce.training.TrainingAssigned.v1"):
-    """A partner has to take a course. The stream is the enrolment's."""
+    """A partner has to take a course, by the terms that the course had then. The stream is the enrolment's.
+
+    Scores and the pass mark run from 0 to 100. Without `validity_months` the certificate does not expire; days are
+    counted in `time_zone` (an IANA name).
+    """
 
     enrolment_id: UUID
     partner_id: UUID
     course: str
+    course_version: int
     required_for_launch: bool
+    pass_mark: Decimal
+    max_attempts: int
+    validity_months: int | None
+    time_zone: str
+    assigned_on: date
 
 
 class TrainingCompleted(Event, type="cauce.training.TrainingCompleted.v1"):
@@ -30,7 +40,7 @@ class TrainingCompleted(Event, type="cauce.training.TrainingCompleted.v1"):
 
 
 class TrainingFailed(Event, type="cauce.training.TrainingFailed.v1"):
-    """An assessment was below the pass mark; `attempts_left` retakes remain."""
+    """An assessment was below the pass mark; `attempts_left` retakes remain, and with none left it is final."""
 
     enrolment_id: UUID
     partner_id: UUID
@@ -41,7 +51,7 @@ class TrainingFailed(Event, type="cauce.training.TrainingFailed.v1"):
 
 
 class CertificateExpired(Event, type="cauce.training.CertificateExpired.v1"):
-    """The certificate's last day has passed and it was not renewed."""
+    """The certificate's last day has passed and it was not renewed; `expired_on` is the first day without it."""
 
     enrolment_id: UUID
     partner_id: UUID

@@ -1,0 +1,348 @@
+"""A partner's way through a course: assigned, started, assessed, certified, renewed, or failed for good.
+
+The certificate runs beside the status: it may expire while its renewal is under way.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import assert_never
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from engine import Command, Decider, Rejected, Unknown
+from events import Event
+from events.training import CertificateExpired, TrainingAssigned, TrainingCompleted, TrainingFailed
+
+from training.domain.course import CourseTerms, Score
+
+ENROLMENTS = UUID("0c2c9d3e-61a1-4e0c-8a7b-2f6e1f1f8f52")
+"""The namespace of enrolment ids: a partner has one enrolment a course, for ever."""
+
+
+def enrolment_id(partner_id: UUID, course: str) -> UUID:
+    return uuid5(ENROLMENTS, f"{partner_id}/{course}")
+
+
+# -- events that stay in the house
+
+
+class TrainingStarted(Event, type="cauce.training.TrainingStarted.v1"):
+    """The partner began."""
+
+    enrolment_id: UUID
+    started_on: date
+
+
+class CertificateIssued(Event, type="cauce.training.CertificateIssued.v1"):
+    """The certificate holds through `valid_until`; `expires_at` is the instant after. None: it does not expire."""
+
+    enrolment_id: UUID
+    issued_on: date
+    valid_until: date | None
+    expires_at: datetime | None
+
+
+class RenewalOpened(Event, type="cauce.training.RenewalOpened.v1"):
+    """The partner may be assessed again."""
+
+    enrolment_id: UUID
+    opened_on: date
+    attempts_left: int
+
+
+EnrolmentEvent = (
+    TrainingAssigned
+    | TrainingStarted
+    | TrainingCompleted
+    | CertificateIssued
+    | TrainingFailed
+    | RenewalOpened
+    | CertificateExpired
+)
+
+
+# -- commands
+
+
+class AssignTraining(Command):
+    """The course's terms as they are today; the enrolment keeps them."""
+
+    partner_id: UUID
+    course: str
+    course_version: int
+    required_for_launch: bool
+    pass_mark: Decimal
+    max_attempts: int
+    validity_months: int | None
+    time_zone: str
+
+
+class StartTraining(Command):
+    pass
+
+
+class RecordAssessment(Command):
+    """`score` from 0 to 100."""
+
+    score: Score
+
+
+class OpenRenewal(Command):
+    pass
+
+
+class ExpireCertificate(Command):
+    """`valid_until` is the last day of the certificate that is meant, in case it was renewed meanwhile."""
+
+    valid_until: date
+
+
+EnrolmentCommand = AssignTraining | StartTraining | RecordAssessment | OpenRenewal | ExpireCertificate
+
+
+def assignment(partner_id: UUID, terms: CourseTerms, occurred_at: datetime | None = None) -> AssignTraining:
+    return AssignTraining(
+        occurred_at=occurred_at,
+        partner_id=partner_id,
+        course=terms.code,
+        course_version=terms.version,
+        required_for_launch=terms.required_for_launch,
+        pass_mark=terms.pass_mark,
+        max_attempts=terms.max_attempts,
+        validity_months=terms.validity_months,
+        time_zone=terms.time_zone,
+    )
+
+
+# -- state
+
+
+class Status(StrEnum):
+    ASSIGNED = "assigned"
+    STARTED = "started"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    RENEWING = "renewing"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Who takes what, by which terms. `validity_months` None: the certificate does not expire."""
+
+    id: UUID
+    partner_id: UUID
+    course: str
+    required_for_launch: bool
+    pass_mark: Decimal
+    max_attempts: int
+    validity_months: int | None
+    time_zone: str
+
+    def day(self, now: datetime) -> date:
+        return now.astimezone(ZoneInfo(self.time_zone)).date()
+
+    def start_of(self, day: date) -> datetime:
+        return datetime.combine(day, time.min, ZoneInfo(self.time_zone)).astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """`last_step_on` is the day of the last step that a person took; `valid_until` the last day of a certificate that
+    holds, `expired_on` the first day without one that did."""
+
+    assigned: Assignment | None = None
+    status: Status = Status.ASSIGNED
+    last_step_on: date = date.min
+    attempts_left: int = 0
+    valid_until: date | None = None
+    expired_on: date | None = None
+
+
+# -- decide
+
+
+def assign(enrolment: Enrolment, command: AssignTraining, now: datetime) -> list[EnrolmentEvent]:
+    """A partner who has the course already, by an earlier contract for instance, is not assigned it again."""
+    if enrolment.assigned is not None:
+        match enrolment.status:
+            case Status.FAILED:
+                raise Rejected("training.no_attempts_left", course=command.course)
+            case Status.EXPIRED:
+                raise Rejected("training.certificate_expired", course=command.course, expired_on=enrolment.expired_on)
+            case _:
+                return []
+    id = enrolment_id(command.partner_id, command.course)
+    terms = command.model_dump(exclude={"occurred_at"})
+    today = now.astimezone(ZoneInfo(command.time_zone)).date()
+    return [TrainingAssigned(enrolment_id=id, assigned_on=today, **terms)]
+
+
+def start(enrolment: Enrolment, who: Assignment, today: date) -> list[EnrolmentEvent]:
+    match enrolment.status:
+        case Status.ASSIGNED:
+            return [TrainingStarted(enrolment_id=who.id, started_on=today)]
+        case Status.STARTED:
+            return []
+        case other:
+            raise Rejected("training.not_to_be_started", status=other.value)
+
+
+def assess(enrolment: Enrolment, who: Assignment, score: Decimal, today: date) -> list[EnrolmentEvent]:
+    match enrolment.status:
+        case Status.ASSIGNED:
+            raise Rejected("training.not_started")
+        case Status.COMPLETED if lapsed(enrolment, today):
+            raise Rejected("training.renewal_not_opened")
+        case Status.COMPLETED:
+            raise Rejected("training.already_completed", valid_until=enrolment.valid_until)
+        case Status.EXPIRED:
+            raise Rejected("training.renewal_not_opened")
+        case Status.FAILED:
+            raise Rejected("training.no_attempts_left", course=who.course)
+        case Status.STARTED | Status.RENEWING:
+            outcome = complete if score >= who.pass_mark else fail
+            return [*lapse(enrolment, who, today), *outcome(enrolment, who, score, today)]
+        case _:
+            assert_never(enrolment.status)
+
+
+def complete(enrolment: Enrolment, who: Assignment, score: Decimal, today: date) -> list[EnrolmentEvent]:
+    until = None if who.validity_months is None else months_later(today, who.validity_months)
+    after = None if until is None else who.start_of(until + timedelta(days=1))
+    return [
+        TrainingCompleted(
+            enrolment_id=who.id,
+            partner_id=who.partner_id,
+            course=who.course,
+            required_for_launch=who.required_for_launch,
+            score=score,
+            valid_until=until,
+        ),
+        CertificateIssued(enrolment_id=who.id, issued_on=today, valid_until=until, expires_at=after),
+    ]
+
+
+def fail(enrolment: Enrolment, who: Assignment, score: Decimal, today: date) -> list[EnrolmentEvent]:
+    return [
+        TrainingFailed(
+            enrolment_id=who.id,
+            partner_id=who.partner_id,
+            course=who.course,
+            score=score,
+            pass_mark=who.pass_mark,
+            attempts_left=enrolment.attempts_left - 1,
+        )
+    ]
+
+
+def open_renewal(enrolment: Enrolment, who: Assignment, today: date) -> list[EnrolmentEvent]:
+    match enrolment.status:
+        case Status.COMPLETED if enrolment.valid_until is None:
+            raise Rejected("training.certificate_does_not_expire")
+        case Status.COMPLETED | Status.EXPIRED:
+            opened = RenewalOpened(enrolment_id=who.id, opened_on=today, attempts_left=who.max_attempts)
+            return [*lapse(enrolment, who, today), opened]
+        case Status.RENEWING:
+            return []
+        case Status.FAILED:
+            raise Rejected("training.no_attempts_left", course=who.course)
+        case Status.ASSIGNED | Status.STARTED:
+            raise Rejected("training.nothing_to_renew", status=enrolment.status.value)
+        case _:
+            assert_never(enrolment.status)
+
+
+def expire(enrolment: Enrolment, who: Assignment, valid_until: date, today: date) -> list[EnrolmentEvent]:
+    if enrolment.expired_on == valid_until + timedelta(days=1):
+        return []
+    if enrolment.valid_until is None:
+        raise Rejected("training.no_certificate")
+    if enrolment.valid_until != valid_until:
+        raise Rejected("training.certificate_renewed", valid_until=enrolment.valid_until)
+    if not lapsed(enrolment, today):
+        raise Rejected("training.certificate_still_valid", valid_until=valid_until)
+    return lapse(enrolment, who, today)
+
+
+def lapsed(enrolment: Enrolment, today: date) -> bool:
+    return enrolment.valid_until is not None and today > enrolment.valid_until
+
+
+def lapse(enrolment: Enrolment, who: Assignment, today: date) -> list[EnrolmentEvent]:
+    """A certificate expires on its day, whether or not the timer has come round to it."""
+    if enrolment.valid_until is None or not lapsed(enrolment, today):
+        return []
+    gone = enrolment.valid_until + timedelta(days=1)
+    return [CertificateExpired(enrolment_id=who.id, partner_id=who.partner_id, course=who.course, expired_on=gone)]
+
+
+def months_later(day: date, months: int) -> date:
+    """The same day of the month, or the month's last where it has no such day: 31 January + 1 is 28 or 29 February."""
+    years, month = divmod(day.month - 1 + months, 12)
+    year, month = day.year + years, month + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+def decide(command: EnrolmentCommand, enrolment: Enrolment, now: datetime) -> list[EnrolmentEvent]:
+    if isinstance(command, AssignTraining):
+        return assign(enrolment, command, now)
+    who = enrolment.assigned
+    if who is None:
+        raise Unknown("training.enrolment_unknown")
+    today = who.day(now)
+    if isinstance(command, ExpireCertificate):
+        return expire(enrolment, who, command.valid_until, today)
+    if today < enrolment.last_step_on:
+        raise Rejected("training.before_the_last_step", last_step_on=enrolment.last_step_on)
+    match command:
+        case StartTraining():
+            return start(enrolment, who, today)
+        case RecordAssessment():
+            return assess(enrolment, who, command.score, today)
+        case OpenRenewal():
+            return open_renewal(enrolment, who, today)
+        case _:
+            assert_never(command)
+
+
+# -- evolve
+
+
+def evolve(enrolment: Enrolment, event: EnrolmentEvent) -> Enrolment:
+    match event:
+        case TrainingAssigned():
+            who = Assignment(
+                id=event.enrolment_id,
+                partner_id=event.partner_id,
+                course=event.course,
+                required_for_launch=event.required_for_launch,
+                pass_mark=event.pass_mark,
+                max_attempts=event.max_attempts,
+                validity_months=event.validity_months,
+                time_zone=event.time_zone,
+            )
+            return Enrolment(who, attempts_left=event.max_attempts, last_step_on=event.assigned_on)
+        case TrainingStarted(started_on=day):
+            return replace(enrolment, status=Status.STARTED, last_step_on=day)
+        case TrainingCompleted(valid_until=until):
+            return replace(enrolment, status=Status.COMPLETED, valid_until=until, expired_on=None)
+        case CertificateIssued(issued_on=day):
+            return replace(enrolment, last_step_on=day)
+        case TrainingFailed(attempts_left=left):
+            return replace(enrolment, status=enrolment.status if left else Status.FAILED, attempts_left=left)
+        case RenewalOpened(opened_on=day, attempts_left=left):
+            return replace(enrolment, status=Status.RENEWING, attempts_left=left, last_step_on=day)
+        case CertificateExpired(expired_on=day):
+            status = Status.EXPIRED if enrolment.status is Status.COMPLETED else enrolment.status
+            return replace(enrolment, status=status, valid_until=None, expired_on=day)
+        case _:
+            assert_never(event)
+
+
+enrolments = Decider("enrolment", decide, evolve, initial=Enrolment, events=EnrolmentEvent)

@@ -1,0 +1,44 @@
+"""What training-svc does when others speak, and when a certificate of its own begins to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from engine import Fact, Policy, Rows, Send, SetTimer
+from events.contract import PartnerSigned
+
+from training.domain.course import CourseTerms
+from training.domain.enrolment import CertificateIssued, ExpireCertificate, assignment, enrolment_id, enrolments
+
+LAUNCH_COURSES = """
+select code, version, pass_mark, required_for_launch, validity_months, max_attempts, time_zone
+from courses where status = 'active' and required_for_launch order by code
+"""
+
+
+async def launch_courses(db: Rows, fact: Fact[Any]) -> Sequence[CourseTerms]:
+    if not isinstance(fact.event, PartnerSigned):
+        return ()
+    return tuple(CourseTerms(**row) for row in await db.fetch(LAUNCH_COURSES))
+
+
+def assign_what_launch_requires(fact: Fact[Any], courses: Sequence[CourseTerms]) -> Iterator[Send]:
+    match fact.event:
+        case PartnerSigned(partner_id=partner_id):
+            for terms in courses:
+                yield Send(enrolments, enrolment_id(partner_id, terms.code), assignment(partner_id, terms))
+
+
+def expire_certificates(fact: Fact[Any]) -> Iterator[SetTimer]:
+    """One timer an enrolment, so that a renewal moves it."""
+    match fact.event:
+        case CertificateIssued(enrolment_id=id, valid_until=valid_until, expires_at=expires_at) if valid_until:
+            assert expires_at is not None  # noqa: S101 - they come together
+            yield SetTimer(str(id), expires_at, Send(enrolments, id, ExpireCertificate(valid_until=valid_until)))
+
+
+POLICIES = (
+    Policy("assignment", source="contract", react=assign_what_launch_requires, gather=launch_courses),
+    Policy("expiry", source="training", react=expire_certificates),
+)

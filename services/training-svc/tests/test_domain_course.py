@@ -1,0 +1,119 @@
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from engine import Rejected, Unknown
+from engine.testing import scenario
+from pydantic import TypeAdapter, ValidationError
+from training.domain.course import Course, CourseDefined, CourseRetired, DefineCourse, RetireCourse, course_id, courses
+
+NOW = datetime(2000, 3, 1, 9, tzinfo=UTC)
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    return {
+        "code": "hygiene",
+        "title": "Food hygiene",
+        "pass_mark": Decimal(70),
+        "required_for_launch": True,
+        "validity_months": 24,
+        "max_attempts": 3,
+        "time_zone": "America/Anchorage",
+        **changes,
+    }
+
+
+def defined(**changes: Any) -> CourseDefined:
+    return CourseDefined(**{"version": 1, **content(**changes)})
+
+
+RETIRED = CourseRetired(code="hygiene")
+
+
+def test_a_course_is_defined_in_its_first_version() -> None:
+    scenario(courses, when=DefineCourse(**content()), at=NOW, then=defined())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "Hygiene"},
+        {"pass_mark": Decimal(80)},
+        {"required_for_launch": False},
+        {"validity_months": None},
+        {"max_attempts": 2},
+        {"time_zone": "UTC"},
+    ],
+)
+def test_each_change_of_a_course_is_a_new_version(change: dict[str, Any]) -> None:
+    scenario(
+        courses, given=[defined()], when=DefineCourse(**content(**change)), at=NOW, then=defined(version=2, **change)
+    )
+
+
+def test_versions_count_on_also_when_the_content_returns_to_an_earlier_one() -> None:
+    scenario(
+        courses,
+        given=[defined(), defined(version=2, max_attempts=2)],
+        when=DefineCourse(**content()),
+        at=NOW,
+        then=defined(version=3),
+    )
+
+
+def test_defining_the_same_content_again_changes_nothing() -> None:
+    scenario(courses, given=[defined()], when=DefineCourse(**content(pass_mark=Decimal("70.0"))), at=NOW, then=[])
+
+
+def test_a_course_is_retired_once() -> None:
+    scenario(courses, given=[defined()], when=RetireCourse(), at=NOW, then=RETIRED)
+    scenario(courses, given=[defined(), RETIRED], when=RetireCourse(), at=NOW, then=[])
+
+
+def test_a_course_that_does_not_exist_cannot_be_retired() -> None:
+    scenario(courses, when=RetireCourse(), at=NOW, then=Unknown("training.course_unknown"))
+
+
+def test_the_code_of_a_retired_course_is_not_used_again() -> None:
+    refusal = Rejected("training.course_retired", course="hygiene")
+    scenario(courses, given=[defined(), RETIRED], when=DefineCourse(**content()), at=NOW, then=refusal)
+
+
+def test_only_a_defined_course_in_use_can_be_assigned() -> None:
+    terms = courses.fold([defined()]).assignable()
+    assert (terms.code, terms.version, terms.pass_mark) == ("hygiene", 1, Decimal(70))
+    with pytest.raises(Unknown):
+        Course().assignable()
+    with pytest.raises(Rejected, match=r"training\.course_retired"):
+        courses.fold([defined(), RETIRED]).assignable()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pass_mark": Decimal("100.01")},
+        {"pass_mark": Decimal("-0.01")},
+        {"max_attempts": 0},
+        {"validity_months": 0},
+        {"title": "  "},
+        {"code": "Food Hygiene"},
+        {"time_zone": "Mars/Olympus"},
+        {"time_zone": "../etc/passwd"},
+        {"colour": "red"},
+    ],
+)
+def test_content_that_makes_no_sense_is_refused_before_it_is_a_command(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        DefineCourse(**content(**wrong))
+
+
+def test_a_courses_id_follows_from_its_code() -> None:
+    assert course_id("hygiene") == course_id("hygiene") != course_id("safety")
+
+
+def test_the_state_survives_a_snapshot() -> None:
+    for events in ([], [defined()], [defined(validity_months=None), RETIRED]):
+        state = courses.fold(events)
+        adapter = TypeAdapter(Course)
+        assert adapter.validate_json(adapter.dump_json(state)) == state

@@ -1,0 +1,108 @@
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from engine import Send, SetTimer
+from engine.testing import fact_of
+from events.contract import ContractInForce, PartnerSigned
+from training.domain.course import CourseTerms
+from training.domain.enrolment import (
+    AssignTraining,
+    CertificateIssued,
+    ExpireCertificate,
+    TrainingStarted,
+    enrolment_id,
+    enrolments,
+)
+from training.policies import POLICIES, assign_what_launch_requires, expire_certificates, launch_courses
+
+PARTNER = UUID("11111111-1111-4111-8111-111111111111")
+CONTRACT = UUID("22222222-2222-4222-8222-222222222222")
+NOW = datetime(2000, 3, 1, 9, tzinfo=UTC)
+SIGNED = PartnerSigned(contract_id=CONTRACT, partner_id=PARTNER, areas=("US-AK",), effective_from=date(2000, 3, 1))
+HYGIENE = CourseTerms("hygiene", 3, Decimal(70), True, 24, 2, "America/Anchorage")
+SAFETY = CourseTerms("safety", 1, Decimal(50), True, None, 1, "UTC")
+
+
+class Rows:
+    """Answers one query with given rows and remembers it."""
+
+    def __init__(self, *rows: dict[str, Any]) -> None:
+        self.rows, self.asked = rows, ""
+
+    async def fetch(self, query: str, *args: Any) -> list[Any]:
+        self.asked = query
+        return list(self.rows)
+
+    async def fetchrow(self, query: str, *args: Any) -> Any:
+        raise NotImplementedError
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        raise NotImplementedError
+
+
+def test_a_partner_who_signs_is_assigned_each_course_that_launch_requires() -> None:
+    sends = list(assign_what_launch_requires(fact_of(SIGNED, occurred_at=NOW), [HYGIENE, SAFETY]))
+    assert sends == [
+        Send(
+            enrolments,
+            enrolment_id(PARTNER, "hygiene"),
+            AssignTraining(
+                partner_id=PARTNER,
+                course="hygiene",
+                course_version=3,
+                required_for_launch=True,
+                pass_mark=Decimal(70),
+                max_attempts=2,
+                validity_months=24,
+                time_zone="America/Anchorage",
+            ),
+        ),
+        Send(
+            enrolments,
+            enrolment_id(PARTNER, "safety"),
+            AssignTraining(
+                partner_id=PARTNER,
+                course="safety",
+                course_version=1,
+                required_for_launch=True,
+                pass_mark=Decimal(50),
+                max_attempts=1,
+                validity_months=None,
+                time_zone="UTC",
+            ),
+        ),
+    ]
+
+
+def test_other_facts_of_contracts_assign_nothing() -> None:
+    in_force = fact_of(ContractInForce(contract_id=CONTRACT, partner_id=PARTNER), occurred_at=NOW)
+    assert list(assign_what_launch_requires(in_force, [HYGIENE])) == []
+
+
+async def test_the_courses_are_looked_up_for_a_signature_only() -> None:
+    rows = Rows(vars(HYGIENE))
+    in_force = fact_of(ContractInForce(contract_id=CONTRACT, partner_id=PARTNER), occurred_at=NOW)
+    assert (await launch_courses(rows, in_force), rows.asked) == ((), "")
+    assert await launch_courses(rows, fact_of(SIGNED, occurred_at=NOW)) == (HYGIENE,)
+    assert "required_for_launch" in rows.asked
+    assert "active" in rows.asked
+
+
+def test_a_certificate_sets_the_one_timer_of_its_enrolment_to_the_instant_after_its_last_day() -> None:
+    id, at = enrolment_id(PARTNER, "hygiene"), datetime(2002, 3, 9, 9, tzinfo=UTC)
+    issued = CertificateIssued(enrolment_id=id, issued_on=date(2000, 3, 8), valid_until=date(2002, 3, 8), expires_at=at)
+    timers = list(expire_certificates(fact_of(issued, occurred_at=NOW)))
+    assert timers == [SetTimer(str(id), at, Send(enrolments, id, ExpireCertificate(valid_until=date(2002, 3, 8))))]
+
+
+def test_a_certificate_that_does_not_expire_sets_no_timer() -> None:
+    id = enrolment_id(PARTNER, "safety")
+    issued = CertificateIssued(enrolment_id=id, issued_on=date(2000, 3, 8), valid_until=None, expires_at=None)
+    started = TrainingStarted(enrolment_id=id, started_on=date(2000, 3, 1))
+    assert [list(expire_certificates(fact_of(event, occurred_at=NOW))) for event in (issued, started)] == [[], []]
+
+
+def test_the_policies_hear_contracts_and_the_house_itself() -> None:
+    assert {policy.name: policy.source for policy in POLICIES} == {"assignment": "contract", "expiry": "training"}
