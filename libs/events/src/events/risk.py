@@ -9,6 +9,7 @@ from events.base import Event, Period
 
 Severity = Literal["low", "medium", "high", "critical"]
 RestrictionKind = Literal["order_block", "credit_limit", "no_new_outlet", "fund_freeze", "suspension"]
+By = Literal["rule", "person"]
 
 
 class RiskFlagged(Event, type="cauce.risk.RiskFlagged.v1"):
@@ -36,23 +37,30 @@ class RiskResolved(Event, type="cauce.risk.RiskResolved.v1"):
 
 
 class RestrictionImposed(Event, type="cauce.risk.RestrictionImposed.v1"):
-    """A restriction that other services obey; only the kind `suspension` suspends a partner."""
+    """A restriction that other services obey; only the kind `suspension` suspends a partner.
+
+    `reason` is a sentence for people, `evidence` are event ids. With `by="rule"`, `rule` and `rule_version` say which.
+    """
 
     restriction_id: UUID
     partner_id: UUID
     kind: RestrictionKind
     reason: str
     evidence: tuple[UUID, ...]
+    by: By = "rule"
+    rule: str | None = None
+    rule_version: int | None = None
 
 
 class RestrictionLifted(Event, type="cauce.risk.RestrictionLifted.v1"):
-    """The restriction no longer holds."""
+    """The restriction no longer holds: later evaluations lifted it, or a person did."""
 
     restriction_id: UUID
     partner_id: UUID
     kind: RestrictionKind
     reason: str
     evidence: tuple[UUID, ...] = ()
+    by: By = "rule"
 
 
 PUBLIC: tuple[type[Event], ...] = (RiskFlagged, RiskResolved, RestrictionImposed, RestrictionLifted)
