@@ -1,0 +1,93 @@
+"""Waiting for consequences without sleeping: what was said has been heard, and what came of it too."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any
+
+from sample.services import Service, Trouble
+
+WAIT = 20
+"""Seconds that a service holds one question open."""
+PATIENCE = 180.0
+"""Seconds until something that does not come is given up."""
+
+Heads = dict[str, tuple[int, int]]
+"""By service: its log's incarnation and the position of its last event."""
+
+
+class Stuck(Trouble):
+    """A consequence is not coming."""
+
+
+async def settled(services: Mapping[str, Service]) -> Heads:
+    """Returns when nothing is under way any more: every event is published, every subscription has handled all of
+    them, and none of that led to another event.
+
+    One pass reads the heads, waits until they are published and then handled. An event that came of it has moved a
+    head, and the next pass follows it; a pass that moved none is the end. Raises Stuck for parked streams.
+    """
+    while True:
+        heads = await _heads(services)
+        await _all(_published(services[name], position) for name, (_, position) in heads.items())
+        await _all(_heard(service, None, heads[name][1]) for name, service in services.items())
+        if await _heads(services) == heads:
+            return heads
+
+
+async def heard(source: Service, *listeners: Service) -> None:
+    """Returns when these have handled all that `source` has said so far."""
+    position = int((await source.get("/log"))["head"])
+    await _published(source, position)
+    await _all(_heard(listener, source.name, position) for listener in listeners)
+
+
+async def reached(service: Service, instant: str) -> None:
+    """Lets the service's timers fire up to this business time; returns when they have."""
+    until = time.monotonic() + PATIENCE
+    while (await service.put("/backfill", {"reached": instant}, wait=WAIT))["reached"] != instant:
+        if time.monotonic() > until:
+            raise Stuck(f"The timers of {service.name} do not get to {instant}.")
+
+
+async def _heads(services: Mapping[str, Service]) -> Heads:
+    logs = await asyncio.gather(*(service.get("/log") for service in services.values()))
+    return {name: (log["incarnation"], log["head"]) for name, log in zip(services, logs, strict=True)}
+
+
+async def _published(service: Service, position: int) -> None:
+    await _until(service, "/log/published", f"does not publish its event {position}", position=position)
+
+
+async def _heard(service: Service, source: str | None, position: int) -> None:
+    """`position` is of the service's own log or of the source's; other topics are handled up to now."""
+    subscriptions = await service.get("/subscriptions")
+    for each in subscriptions:
+        if each["parked"]:
+            raise Stuck(
+                f"{service.name} has parked {each['parked']} stream(s) of {each['name']} that it could not handle: "
+                f"see {service.url}/parked-streams?subscription={each['name']}"
+            )
+    await _all(
+        _until(
+            service,
+            f"/subscriptions/{each['name']}/handled",
+            f"does not catch up with {each['source']} in {each['name']}",
+            position=position if each["source"] == service.name else None,
+        )
+        for each in subscriptions
+        if source in (None, each["source"])
+    )
+
+
+async def _until(service: Service, path: str, complaint: str, **params: Any) -> None:
+    until = time.monotonic() + PATIENCE
+    while not (await service.get(path, wait=WAIT, **params))["reached"]:
+        if time.monotonic() > until:
+            raise Stuck(f"{service.name} {complaint} within {PATIENCE:.0f} s.")
+
+
+async def _all(waits: Iterable[Awaitable[None]]) -> None:
+    await asyncio.gather(*waits)
