@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, reduce
 from types import UnionType
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 from uuid import UUID
 
 import orjson
@@ -84,6 +84,13 @@ class Decider(Generic[C, S, E]):
     @cached_property
     def event_types(self) -> tuple[type[E], ...]:
         return get_args(self.events) or (self.events,)
+
+    @cached_property
+    def command_types(self) -> Mapping[str, type[Command]]:
+        """The commands by class name, from the annotation of `decide`'s first parameter: timers store commands."""
+        first = next(iter(inspect.signature(self.decide).parameters))
+        hint = get_type_hints(self.decide)[first]
+        return {cls.__name__: cls for cls in (get_args(hint) or (hint,))}
 
     @cached_property
     def codec(self) -> Codec:

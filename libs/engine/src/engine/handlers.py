@@ -1,0 +1,171 @@
+"""How policies, process managers and views turn facts into one transaction's work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID, uuid5
+
+import orjson
+import structlog
+
+from engine.decider import Rejected
+from engine.facts import Context, Fact
+from engine.metrics import Metrics
+from engine.reactions import Become, CancelTimer, Policy, Process, Send, SetTimer, Step
+from engine.store import Db, Intent, Store, run_statements
+from engine.views import View
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Work:
+    """What one transaction collects; commands are appended together at its end, so that the append lock is short."""
+
+    db: Db
+    store: Store
+    metrics: Metrics
+    subscription: str
+    intents: list[Intent] = field(default_factory=list)
+    timers: dict[str, tuple[SetTimer | CancelTimer, Context]] = field(default_factory=dict)
+
+    def add(self, step: Step, context: Context, occurred_at: datetime, seed: UUID, n: int) -> None:
+        """The n-th reaction to what `seed` identifies; a command's id follows from these and the subscription."""
+        match step:
+            case Send():
+                self.intents.append(
+                    Intent(
+                        step,
+                        step.command.occurred_at or occurred_at,
+                        context,
+                        command_id=uuid5(seed, f"{self.subscription}:{n}"),
+                    )
+                )
+            case SetTimer() | CancelTimer():
+                self.timers[step.key] = (step, context)
+            case Become():
+                raise TypeError(f"{self.subscription}: only a process manager has a state to become")
+
+    async def flush(self) -> None:
+        if self.intents:
+            outcomes = await self.store.execute(self.db, self.intents)
+            self.metrics.count(outcomes)
+            for intent, outcome in zip(self.intents, outcomes, strict=True):
+                if isinstance(outcome, Rejected):
+                    log.info("command_refused", by=self.subscription, stream=intent.stream, refusal=str(outcome))
+        setting = [(s, c) for s, c in self.timers.values() if isinstance(s, SetTimer)]
+        cancelling = [s.key for s, _ in self.timers.values() if isinstance(s, CancelTimer)]
+        if setting:
+            await self.db.executemany(
+                "insert into timer (owner, key, due_at, send, correlation_id, causation_id) values ($1,$2,$3,$4,$5,$6)"
+                " on conflict (owner, key) do update set due_at = excluded.due_at, send = excluded.send, error = null,"
+                " correlation_id = excluded.correlation_id, causation_id = excluded.causation_id",
+                [
+                    (self.subscription, s.key, s.at, send_json(s.send), c.correlation_id, c.causation_id)
+                    for s, c in setting
+                ],
+            )
+        if cancelling:
+            await self.db.execute(
+                "delete from timer where owner = $1 and key = any ($2)", self.subscription, cancelling
+            )
+
+
+def send_json(send: Send | None) -> bytes | None:
+    if send is None:
+        return None
+    command = orjson.Fragment(send.command.model_dump_json())
+    return orjson.dumps(
+        {
+            "category": send.decider.category,
+            "id": str(send.id),
+            "type": type(send.command).__name__,
+            "command": command,
+        }
+    )
+
+
+class Handler(Protocol):
+    async def __call__(self, work: Work, facts: Sequence[Fact[Any]]) -> None: ...
+
+
+@dataclass(frozen=True)
+class PolicyHandler:
+    policy: Policy
+
+    async def __call__(self, work: Work, facts: Sequence[Fact[Any]]) -> None:
+        for fact in facts:
+            if self.policy.gather is None:
+                reactions = self.policy.react(fact)
+            else:
+                reactions = self.policy.react(fact, await self.policy.gather(work.db, fact))
+            context = because_of(fact, work.subscription)
+            for n, reaction in enumerate(reactions):
+                work.add(reaction, context, fact.occurred_at, fact.event_id, n)
+
+
+@dataclass(frozen=True)
+class ProcessHandler:
+    process: Process[Any]
+    state: Any  # a TypeAdapter of the state
+
+    async def __call__(self, work: Work, facts: Sequence[Fact[Any]]) -> None:
+        keyed = [(key, fact) for fact in facts if (key := self.process.key(fact)) is not None]
+        states = await self.lock(work, {key for key, _ in keyed})
+        for key, fact in keyed:
+            steps = self.process.react(states[key], fact)
+            states[key] = self.take(
+                work, key, states[key], steps, because_of(fact, work.subscription), fact.occurred_at, fact.event_id
+            )
+        await self.save(work, states)
+
+    async def lock(self, work: Work, keys: Iterable[str]) -> dict[str, Any]:
+        """Each instance's state, inserted where absent and then locked: of two events at once, none is lost."""
+        wanted = sorted(set(keys))
+        initial = self.state.dump_json(self.process.initial())
+        await work.db.executemany(
+            "insert into process (name, key, state) values ($1, $2, $3) on conflict do nothing",
+            [(self.process.name, key, initial) for key in wanted],
+        )
+        rows = await work.db.fetch(
+            "select key, state from process where name = $1 and key = any ($2) order by key for update",
+            self.process.name,
+            wanted,
+        )
+        return {row["key"]: self.state.validate_json(row["state"]) for row in rows}
+
+    def take(
+        self, work: Work, key: str, state: Any, steps: Iterable[Step], context: Context, at: datetime, seed: UUID
+    ) -> Any:
+        """Collects what the steps ask for; returns the state that they lead to."""
+        for n, step in enumerate(steps):
+            match step:
+                case Become(state=state):
+                    pass
+                case SetTimer() | CancelTimer():
+                    work.add(replace(step, key=f"{key}/{step.key}"), context, at, seed, n)
+                case _:
+                    work.add(step, context, at, seed, n)
+        return state
+
+    async def save(self, work: Work, states: Mapping[str, Any]) -> None:
+        await work.db.executemany(
+            "update process set state = $3 where name = $1 and key = $2",
+            [(self.process.name, key, self.state.dump_json(state)) for key, state in states.items()],
+        )
+
+
+@dataclass(frozen=True)
+class ViewHandler:
+    view: View
+    generation: int
+
+    async def __call__(self, work: Work, facts: Sequence[Fact[Any]]) -> None:
+        await run_statements(work.db, (s for fact in facts for s in self.view.project(fact)), self.generation)
+
+
+def because_of(fact: Fact[Any], subscription: str) -> Context:
+    return Context(actor=f"policy:{subscription}", correlation_id=fact.correlation_id, causation_id=fact.event_id)

@@ -1,0 +1,288 @@
+"""All that Cauce asks of Kafka, over aiokafka. Every await is bounded: aiokafka can hang where brokers vanish."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import (
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+from aiokafka.partitioner import murmur2
+
+from engine.errors import Refused, Unavailable
+from engine.topic_ids import TopicIds
+from engine.wire import Headers
+
+T = TypeVar("T")
+
+REQUEST_SECONDS: Final = 10.0
+BATCH_BYTES: Final = 950_000
+REFUSALS: Final = (
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    InvalidTimestampError,
+    TopicAuthorizationFailedError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    key: bytes
+    value: bytes
+    headers: Headers
+    timestamp_ms: int
+
+
+@lru_cache(maxsize=65_536)
+def partition_of(stream: str, partitions: int) -> int:
+    """Where a stream's records go: murmur2 of the key, as Kafka's own clients do it by default."""
+    return int(murmur2(stream.encode()) & 0x7FFFFFFF) % partitions
+
+
+async def bounded(awaitable: Awaitable[T], seconds: float = REQUEST_SECONDS) -> T:
+    """Raises Unavailable when Kafka does not answer in time."""
+    try:
+        return await asyncio.wait_for(awaitable, seconds)
+    except TimeoutError as error:
+        raise Unavailable(f"Kafka did not answer within {seconds:g} s") from error
+
+
+class Producer:
+    """Sends windows of records: one batch a partition in flight, awaited before that partition's next. After a
+    failure nothing more is sent and the producer is thrown away without a flush, because a later batch that succeeds
+    behind an earlier failed one would lose events behind the consumers' watermark."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._producer: AIOKafkaProducer | None = None
+
+    async def send(self, topic: str, window: Mapping[int, Sequence[Record]]) -> dict[int, int]:
+        """Sends all of the window; returns the offset behind the last record by partition.
+
+        Raises Refused for what the broker will never take, otherwise KafkaError or Unavailable; in each case the
+        whole window has to be sent again, by a producer made anew.
+        """
+        producer = await self._started()
+        failed = asyncio.Event()
+        try:
+            sent = await asyncio.gather(
+                *(self._send_partition(producer, topic, p, records, failed) for p, records in window.items()),
+                return_exceptions=True,
+            )
+            for result in sent:
+                if isinstance(result, BaseException):
+                    raise result
+        except BaseException as error:
+            await self.abort()
+            if isinstance(error, REFUSALS):
+                raise Refused(f"{type(error).__name__}: {error}") from error
+            raise
+        return {p: end for p, end in zip(window, sent, strict=True) if isinstance(end, int) and end >= 0}
+
+    async def _send_partition(
+        self, producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Record], failed: asyncio.Event
+    ) -> int:
+        end, start = -1, 0
+        try:
+            while start < len(records) and not failed.is_set():
+                batch = producer.create_batch()
+                stop = start
+                for record in records[start:]:
+                    if (
+                        batch.append(
+                            key=record.key, value=record.value, timestamp=record.timestamp_ms, headers=record.headers
+                        )
+                        is None
+                    ):
+                        break
+                    stop += 1
+                batch.close()
+                delivery = await bounded(producer.send_batch(batch, topic, partition=partition))
+                metadata = await bounded(delivery, 2 * REQUEST_SECONDS)
+                end = metadata.offset + (stop - start) if metadata.offset >= 0 else -1
+                start = stop
+        except BaseException:
+            failed.set()
+            raise
+        return end
+
+    async def _started(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                acks="all",
+                enable_idempotence=True,
+                max_batch_size=BATCH_BYTES,
+                max_request_size=8 * BATCH_BYTES,
+                request_timeout_ms=int(REQUEST_SECONDS * 1000),
+                linger_ms=0,
+            )
+            try:
+                await bounded(producer.start(), 2 * REQUEST_SECONDS)
+            except BaseException:
+                await _drop(producer)
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def abort(self) -> None:
+        """Ends the producer without sending what it still holds."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _drop(producer)
+
+    stop = abort  # every send was awaited: there is nothing to flush
+
+
+async def _drop(producer: AIOKafkaProducer) -> None:
+    # aiokafka's own stop() flushes. There is no public way not to.
+    producer._closed = True
+    sender = producer._sender.sender_task if producer._sender is not None else None
+    if sender is not None and not sender.done():
+        sender.cancel()
+        await asyncio.wait([sender], timeout=1)
+    for batches in producer._message_accumulator._batches.values():
+        for batch in batches:
+            batch.failure(KafkaError("the producer was aborted"))
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(producer.client.close(), REQUEST_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(REQUEST_SECONDS * 1000))
+    try:
+        await bounded(client.start())
+        yield client
+    finally:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(client.close(), REQUEST_SECONDS)
+
+
+async def create_topic(bootstrap: str, topic: str, *, partitions: int, replication: int) -> None:
+    """Creates the topic with unlimited retention, or asserts that it has this many partitions: the count decides
+    where keys go and is never changed (growth is a new topic)."""
+    async with admin(bootstrap) as client:
+        answer = await bounded(
+            client.create_topics(
+                [
+                    NewTopic(
+                        topic, partitions, replication, topic_configs={"retention.ms": "-1", "retention.bytes": "-1"}
+                    )
+                ]
+            )
+        )
+        for _, code, *rest in answer.topic_errors:
+            error = for_code(code)
+            if code != 0 and error is not TopicAlreadyExistsError:
+                raise error(f"creating {topic}: {rest[0] if rest else ''}")
+        described = await bounded(client.describe_topics([topic]))
+        found = len(described[0]["partitions"])
+        if found not in (0, partitions):  # 0: created this moment, not yet led
+            raise ValueError(f"topic {topic} has {found} partitions and not {partitions}: a topic is never resized")
+
+
+async def topic_ids(bootstrap: str, topics: Sequence[str]) -> dict[str, UUID]:
+    """The id of each topic that exists; a topic made anew under the same name has another."""
+    if not topics:
+        return {}
+    async with admin(bootstrap) as client:
+        answer = await bounded(client._send_request(TopicIds(list(topics))))
+        return {name: id for code, name, id, *_ in answer.topics if code == 0}
+
+
+def group_consumer(
+    bootstrap: str, topics: Sequence[str], group: str, *, session_seconds: float, max_records: int, listener: Any
+) -> AIOKafkaConsumer:
+    """A member of a group that keeps its offsets elsewhere: the listener seeks on every assignment."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        session_timeout_ms=int(session_seconds * 1000),
+        heartbeat_interval_ms=int(session_seconds * 1000 / 3),
+        max_poll_records=max_records,
+        fetch_max_wait_ms=250,
+        metadata_max_age_ms=30_000,
+        request_timeout_ms=int(max(REQUEST_SECONDS, session_seconds + 5) * 1000),
+    )
+    consumer.subscribe(topics=list(topics), listener=listener)
+    return consumer
+
+
+class Watcher:
+    """Reads topics without being a member of a group: their ends, and what they hold from an offset on."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._consumer: AIOKafkaConsumer | None = None
+        self._turn = asyncio.Lock()
+
+    async def _started(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+            try:
+                await bounded(consumer.start())
+            except BaseException:
+                await self._close(consumer)
+                raise
+            self._consumer = consumer
+        return self._consumer
+
+    async def _close(self, consumer: AIOKafkaConsumer) -> None:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(consumer.stop(), REQUEST_SECONDS)
+
+    async def stop(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await self._close(consumer)
+
+    async def ends(self, topic: str) -> dict[int, int]:
+        """The end offset of each partition."""
+        async with self._turn:
+            try:
+                consumer = await self._started()
+                partitions = [TopicPartition(topic, p) for p in await self._partitions(consumer, topic)]
+                return {tp.partition: end for tp, end in (await bounded(consumer.end_offsets(partitions))).items()}
+            except (KafkaError, Unavailable, OSError):
+                await self.stop()
+                raise
+
+    async def _partitions(self, consumer: AIOKafkaConsumer, topic: str) -> list[int]:
+        found = await bounded(consumer._client._wait_on_metadata(topic))
+        return sorted(found)
+
+    async def read(self, topic: str, start: Mapping[int, int]) -> AsyncIterator[tuple[int, Any]]:
+        """Every record from the given offsets to the ends as they are now, with its partition."""
+        ends = await self.ends(topic)
+        async with self._turn:
+            consumer = await self._started()
+            assigned = [TopicPartition(topic, p) for p, end in ends.items() if start.get(p, 0) < end]
+            consumer.assign(assigned)
+            for tp in assigned:
+                consumer.seek(tp, start.get(tp.partition, 0))
+            left = set(assigned)
+            while left:
+                for tp, records in (await bounded(consumer.getmany(*left, timeout_ms=1000))).items():
+                    for record in records:
+                        if record.offset < ends[tp.partition]:
+                            yield tp.partition, record
+                    if records and records[-1].offset >= ends[tp.partition] - 1:
+                        left.discard(tp)
+            consumer.unsubscribe()

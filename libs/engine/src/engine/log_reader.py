@@ -1,0 +1,87 @@
+"""Subscriptions to the service's own log: policies on own events, and views that are not written by appends.
+
+They stop at the relay's cursor, below which everything is final: they have no barrier of their own. One process a
+subscription, by lease; the offset row's epoch fences a former holder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import asyncpg
+import structlog
+
+from engine.errors import Fenced, passes
+from engine.leases import Lease
+from engine.subscriptions import OWN_LOG, Applier, Heard, Place, Subscription
+from engine.wire import raw_of
+
+log = structlog.get_logger()
+
+_READ = (
+    "select e.*, s.incarnation from event e, store s where position >= $1 and position <= s.published"
+    " order by position limit $2"
+)
+
+
+class LogReader:
+    """Runs one own-log subscription."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool[Any],
+        applier: Applier,
+        lease: Lease,
+        subscription: Subscription,
+        service: str,
+        heard: Heard,
+        *,
+        batch: int = 500,
+        poll: float = 1.0,
+    ) -> None:
+        self._pool = pool
+        self._applier = applier
+        self._lease = lease
+        self._subscription = subscription
+        self._place = Place(subscription.name, service, OWN_LOG, 0)
+        self._heard = heard
+        self._batch = batch
+        self._poll = poll
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Reads while it holds the lease. Ends only by cancellation."""
+        delay = 0.05
+        while True:
+            try:
+                async with self._pool.acquire() as db:
+                    if await self._lease.acquire(db):
+                        epoch, next_offset = await self._applier.take_over(db, self._place)
+                if self._lease.epoch is not None:
+                    await self._follow(epoch, next_offset)
+                delay = self._lease.seconds / 3
+            except Fenced:
+                delay = 0.05
+            except Exception as error:
+                if not passes(error):
+                    raise
+                log.warning("log_reader_retries", subscription=self._subscription.name, error=repr(error))
+                delay = min(delay * 2, 2.0)
+            await asyncio.sleep(delay)
+
+    async def _follow(self, epoch: int, next_offset: int) -> None:
+        while self._lease.epoch is not None:
+            self._wake.clear()
+            rows = await self._pool.fetch(_READ, next_offset, self._batch)
+            if rows:
+                records = [(row["position"], raw_of(row)) for row in rows]
+                await self._applier.apply(self._subscription, self._place, epoch, self._heard, records)
+                next_offset = records[-1][0] + 1
+                continue
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._poll)

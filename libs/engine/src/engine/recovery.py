@@ -1,0 +1,114 @@
+"""After a restore: a new incarnation, so that what the lost timeline published can never hide what comes now.
+
+A store that finds itself in another cluster (system identifier) or on another timeline than it was written in was
+restored or promoted. Then, before anything is published: positions start above the highest that the topic has seen,
+the incarnation is raised, and what the topic holds behind the restored cursor is read, so that events that both have
+are not sent twice and events that only the topic has ("ghosts") are counted and named. A restore that keeps the
+cluster (a dump loaded back into it) cannot be seen from inside and is declared by command.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import orjson
+import structlog
+
+from engine.kafka import Watcher
+from engine.leases import Lease
+from engine.metrics import Metrics
+from engine.store import LOCK, Db
+from engine.wire import raw_from
+
+log = structlog.get_logger()
+
+_CLUSTER = (
+    "select system_identifier, (select timeline_id from pg_control_checkpoint()) as timeline from pg_control_system()"
+)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where the relay goes on. `skip` are ids of events that the topic has already."""
+
+    cursor: int
+    offsets: dict[int, int]
+    skip: frozenset[UUID] = field(default_factory=frozenset)
+
+
+class Recovery:
+    def __init__(self, watcher: Watcher, topic: str, metrics: Metrics) -> None:
+        self._watcher = watcher
+        self._topic = topic
+        self._metrics = metrics
+
+    async def resume(self, db: Db, lease: Lease) -> Resumed:
+        """Called by a new leader before its first send."""
+        store = await db.fetchrow("select * from store")
+        cluster = await db.fetchrow(_CLUSTER)
+        assert store is not None  # noqa: S101
+        assert cluster is not None  # noqa: S101
+        offsets = {int(p): o for p, o in orjson.loads(store["topic_offsets"]).items()}
+        wrote = (store["system_identifier"], store["timeline"])
+        here = (cluster["system_identifier"], cluster["timeline"])
+        if wrote == (None, None):
+            await self._claim(db, lease, here)
+        elif wrote != here:
+            log.warning("store_restored", written_in=wrote, found_in=here)
+            return await self._new_incarnation(db, lease, here, store["published"], offsets)
+        return Resumed(store["published"], offsets, frozenset(store["already_sent"]))
+
+    async def _claim(self, db: Db, lease: Lease, here: tuple[int, int]) -> None:
+        async with db.transaction():
+            await lease.prove(db)
+            await db.execute("update store set system_identifier = $1, timeline = $2", *here)
+
+    async def _new_incarnation(
+        self, db: Db, lease: Lease, here: tuple[int, int], published: int, offsets: dict[int, int]
+    ) -> Resumed:
+        highest, incarnation = 0, 0
+        on_topic: set[UUID] = set()
+        ends = dict(offsets)
+        async for partition, record in self._watcher.read(self._topic, offsets):
+            raw = raw_from(list(record.headers), record.value)
+            highest, incarnation = max(highest, raw.position), max(incarnation, raw.incarnation)
+            on_topic.add(raw.id)
+            ends[partition] = record.offset + 1
+        async with db.transaction():
+            await lease.prove(db)
+            await db.execute("select pg_advisory_xact_lock($1, $2)", *LOCK)  # no append is open from here on
+            own = await db.fetchval("select coalesce(max(position), 0) from event")
+            restart = max(highest, own, published) + 1
+            await db.execute("select setval(pg_get_serial_sequence('event', 'position'), $1, false)", restart)
+            both = await db.fetchval(
+                "select coalesce(array_agg(id), '{}') from event where position > $1 and id = any ($2)",
+                published,
+                list(on_topic),
+            )
+            await db.execute(
+                "update store set incarnation = greatest(incarnation, $1) + 1, system_identifier = $2, timeline = $3,"
+                " already_sent = $4, topic_offsets = $5",
+                incarnation,
+                *here,
+                both,
+                orjson.dumps({str(p): o for p, o in ends.items()}).decode(),
+            )
+        ghosts = on_topic - set(both)
+        self._metrics.ghosts.set(len(ghosts))
+        log.warning(
+            "new_incarnation",
+            positions_from=restart,
+            published_and_kept=len(both),
+            ghosts=len(ghosts),
+            first_ghosts=[str(id) for id in sorted(ghosts)[:10]],
+            remedy="docs/operations.md#restore",
+        )
+        return Resumed(published, ends, frozenset(both))
+
+
+async def declare_restore(db: Db) -> None:
+    """For a restore that cannot be seen from inside: the next relay to lead starts a new incarnation."""
+    status = await db.execute("update store set timeline = -1, system_identifier = coalesce(system_identifier, 0)")
+    if status != "UPDATE 1":
+        raise LookupError("the store has no row: migrate first")

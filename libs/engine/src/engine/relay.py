@@ -1,0 +1,198 @@
+"""The relay: every committed event, strictly by position, at least once, never skipped.
+
+Positions commit out of order, so that a gap is either an append still open or a rollback. The relay takes the
+contiguous prefix at once; for a gap it notes the highest position H that it saw, lists who holds the append lock,
+waits until none of these transactions holds it any more, and reads up to H in a new statement: what is missing then
+is final. It never queues for the lock itself, because an exclusive request would hold all appenders back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import orjson
+import structlog
+
+from engine.errors import Fenced, Refused, passes
+from engine.kafka import Producer, Record, partition_of
+from engine.leases import Lease
+from engine.metrics import Metrics
+from engine.recovery import Recovery
+from engine.store import LOCK, Db
+from engine.wire import Raw, headers_of, raw_of
+
+log = structlog.get_logger()
+
+_READ = (
+    "select e.*, s.incarnation from event e, store s"
+    " where position > $1 and ($2::bigint is null or position <= $2) order by position limit $3"
+)
+_HOLDERS = (
+    "select virtualtransaction from pg_locks where locktype = 'advisory' and granted and mode = 'ShareLock'"
+    " and database = (select oid from pg_database where datname = current_database())"
+    " and classid = $1::int::oid and objid = $2::int::oid and objsubid = 2"
+)
+
+
+class Relay:
+    def __init__(
+        self,
+        pool: asyncpg.Pool[Any],
+        producer: Producer,
+        recovery: Recovery,
+        lease: Lease,
+        metrics: Metrics,
+        *,
+        topic: str,
+        source: str,
+        public: frozenset[str],
+        partitions: int,
+        on_published: Callable[[int], None],
+        failpoint: Callable[[str], Awaitable[None]],
+        window: int = 2000,
+        poll: float = 0.25,
+        gap_patience: float = 0.005,
+    ) -> None:
+        self._pool = pool
+        self._producer = producer
+        self._recovery = recovery
+        self._lease = lease
+        self._metrics = metrics
+        self._topic = topic
+        self._source = source
+        self._public = public
+        self._partitions = partitions
+        self._on_published = on_published
+        self._failpoint = failpoint
+        self._window = window
+        self._poll = poll
+        self._gap_patience = gap_patience
+        self._wake = asyncio.Event()
+        self.cursor = 0
+        self._offsets: dict[int, int] = {}
+        self._skip: frozenset[Any] = frozenset()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Leads while it holds the lease; stands by otherwise. Ends only by cancellation."""
+        delay = self._poll
+        while True:
+            try:
+                async with self._pool.acquire() as db:
+                    leads = await self._lease.acquire(db)
+                self._metrics.relay_leader.set(leads)
+                if leads:
+                    await self._lead()
+                delay = self._poll
+            except Fenced:
+                log.warning("relay_fenced")
+                await self._producer.abort()
+            except Refused as error:
+                self._metrics.relay_refused.set(1)
+                delay = min(delay * 2, 30.0)
+                log.critical(
+                    "relay_refused", error=str(error), behind=self.cursor, remedy="docs/operations.md#relay-refused"
+                )
+            except Exception as error:
+                await self._producer.abort()
+                if not passes(error):
+                    raise
+                delay = min(delay * 2, 2.0)
+                log.warning("relay_retries", error=repr(error))
+            await asyncio.sleep(delay)
+
+    async def _lead(self) -> None:
+        async with self._pool.acquire() as db:
+            resumed = await self._recovery.resume(db, self._lease)
+            self.cursor, self._offsets, self._skip = resumed.cursor, resumed.offsets, resumed.skip
+            self._on_published(self.cursor)
+            log.info("relay_leads", cursor=self.cursor, epoch=self._lease.epoch)
+            while self._lease.epoch is not None:
+                self._wake.clear()
+                if await self._pass(db):
+                    continue
+                try:
+                    await asyncio.wait_for(self._wake.wait(), self._poll)
+                except TimeoutError:
+                    if self._lease.epoch is None:
+                        raise Fenced("the lease ran out") from None
+
+    async def _pass(self, db: Db) -> bool:
+        """Publishes what is final; True if there may be more at once."""
+        raws = await self._read(db, None)
+        if not raws:
+            return False
+        final = _contiguous(raws, self.cursor)
+        if final:
+            await self._publish(db, final, final[-1].position)
+            return True
+        await asyncio.sleep(self._gap_patience)
+        raws = await self._read(db, None)
+        if _contiguous(raws, self.cursor):
+            return True
+        highest = raws[-1].position
+        await self._holders_gone(db)
+        raws = await self._read(db, highest)
+        await self._publish(db, raws, highest)
+        return True
+
+    async def _holders_gone(self, db: Db) -> None:
+        """Waits until every transaction that holds the append lock now holds it no more."""
+        holders = {row[0] for row in await db.fetch(_HOLDERS, *LOCK)}
+        while holders:
+            await asyncio.sleep(self._gap_patience)
+            holders &= {row[0] for row in await db.fetch(_HOLDERS, *LOCK)}
+
+    async def _read(self, db: Db, up_to: int | None) -> list[Raw]:
+        return [raw_of(row) for row in await db.fetch(_READ, self.cursor, up_to, self._window)]
+
+    async def _publish(self, db: Db, raws: list[Raw], final: int) -> None:
+        window: dict[int, list[Record]] = {}
+        sent = 0
+        for raw in raws:
+            if raw.type in self._public and raw.id not in self._skip:
+                record = Record(
+                    raw.stream.encode(),
+                    raw.data,
+                    headers_of(raw, self._source),
+                    int(raw.recorded_at.timestamp() * 1000),
+                )
+                window.setdefault(partition_of(raw.stream, self._partitions), []).append(record)
+                sent += 1
+        await self._failpoint("relay_read")
+        if window:
+            self._offsets.update(await self._producer.send(self._topic, window))
+            self._metrics.relay_refused.set(0)
+        await self._failpoint("relay_sent")
+        offsets = orjson.dumps({str(p): o for p, o in self._offsets.items()}).decode()
+        status = await db.execute(
+            "with mine as (update lease set leased_until = clock_timestamp() + make_interval(secs => $5)"
+            " where name = $3 and epoch = $4 returning 1)"
+            " update store set published = $1, topic_offsets = $2 where exists (select 1 from mine)",
+            final,
+            offsets,
+            self._lease.name,
+            self._lease.epoch if self._lease.epoch is not None else -1,
+            self._lease.seconds,
+        )
+        if status != "UPDATE 1":
+            self._lease.epoch = None
+            raise Fenced("another relay leads")
+        self.cursor = final
+        self._metrics.relayed.inc(sent)
+        self._on_published(final)
+
+
+def _contiguous(raws: list[Raw], cursor: int) -> list[Raw]:
+    """The prefix that follows the cursor without a gap."""
+    n = 0
+    for raw in raws:
+        if raw.position != cursor + n + 1:
+            break
+        n += 1
+    return raws[:n]

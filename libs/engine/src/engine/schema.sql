@@ -1,0 +1,202 @@
+-- One store a service. The event table is the outbox: nothing is copied out of it and nothing is deleted.
+
+create table if not exists store (
+    only_row           boolean primary key default true check (only_row),
+    incarnation        integer not null default 1,
+    view_epoch         integer not null default 1,   -- raised whenever the set of views that appends must keep changes
+    published          bigint not null default 0,    -- the relay's cursor: every event up to here is final and on the topic
+    topic_offsets      jsonb not null default '{}',  -- partition -> offset behind the last record sent, as of `published`
+    already_sent       uuid[] not null default '{}', -- events above `published` that the topic had before a restore
+    system_identifier  bigint,                       -- the cluster that wrote this store last: another one means a restore
+    timeline           integer,
+    backfill_reached   timestamptz                   -- business time of timers while a backfill runs; null: the wall clock
+);
+insert into store default values on conflict do nothing;
+
+create table if not exists stream (
+    id                    text primary key,
+    version               integer not null,
+    recorded_at           timestamptz not null,
+    snapshot              json,
+    snapshot_version      integer not null default 0,
+    snapshot_fingerprint  text
+);
+
+create table if not exists event (
+    position        bigint generated always as identity (cache 1) primary key,
+    stream          text not null,
+    version         integer not null,
+    id              uuid not null default uuidv7() unique,
+    type            text not null,
+    data            json not null,
+    occurred_at     timestamptz not null,
+    recorded_at     timestamptz not null,
+    correlation_id  uuid not null,
+    causation_id    uuid,
+    actor           text not null,
+    unique (stream, version)
+);
+create index if not exists event_correlation on event (correlation_id);
+
+-- Every command that came with an id, also when it led to nothing: its repeat gets the same answer.
+create table if not exists command (
+    id           uuid primary key,
+    stream       text not null,
+    version      integer not null,
+    events       integer not null,
+    refusal      json,
+    recorded_at  timestamptz not null default clock_timestamp()
+);
+
+-- Leadership by time on the database's clock; whoever acts under a lease proves its epoch in the same transaction.
+create table if not exists lease (
+    name          text primary key,
+    epoch         bigint not null default 0,
+    holder        text,
+    leased_until  timestamptz not null default '-infinity'
+);
+
+-- How far each subscription is, in the same transaction as its effects. topic_id 0...0 is the service's own log,
+-- where offsets are positions.
+create table if not exists consumer_offset (
+    subscription   text not null,
+    source         text not null,
+    topic_id       uuid not null,
+    partition      integer not null,
+    next_offset    bigint not null default 0,
+    incarnation    integer not null default 0,
+    last_position  bigint not null default 0,
+    epoch          bigint not null default 0,
+    primary key (subscription, topic_id, partition)
+);
+alter table consumer_offset set (fillfactor = 50);
+
+create table if not exists parked_event (
+    subscription    text not null,
+    stream          text not null,
+    incarnation     integer not null,
+    position        bigint not null,
+    topic_id        uuid not null,
+    partition       integer not null,
+    version         integer not null,
+    id              uuid not null,
+    type            text not null,
+    data            bytea not null,
+    occurred_at     timestamptz not null,
+    recorded_at     timestamptz not null,
+    correlation_id  uuid not null,
+    causation_id    uuid,
+    actor           text not null,
+    error           text,
+    parked_at       timestamptz not null default clock_timestamp(),
+    primary key (subscription, stream, incarnation, position)
+);
+
+create table if not exists dropped_event (
+    like parked_event including defaults,
+    reason      text not null,
+    dropped_by  text not null,
+    dropped_at  timestamptz not null default clock_timestamp()
+);
+
+create table if not exists process (
+    name   text not null,
+    key    text not null,
+    state  json not null,
+    primary key (name, key)
+);
+
+create table if not exists timer (
+    owner           text not null,
+    key             text not null,
+    due_at          timestamptz not null,
+    send            json,
+    correlation_id  uuid not null,
+    causation_id    uuid not null,
+    error           text,
+    primary key (owner, key)
+);
+create index if not exists timer_due on timer (due_at) where error is null;
+
+-- Every build of every view. `generation` names its tables; of one view at most one build is live, which the plain
+-- name shows. feed: 'inline' (written by appends), 'log' or 'topic' (written by a subscription).
+create table if not exists view_build (
+    name        text not null,
+    generation  integer not null,
+    version     integer not null,
+    feed        text not null check (feed in ('inline', 'log', 'topic')),
+    live        boolean not null default false,
+    tables      text[] not null,
+    primary key (name, generation)
+);
+
+-- The processes that run now and the view versions that each can keep.
+create table if not exists pod (
+    id       uuid primary key,
+    views    jsonb not null,
+    seen_at  timestamptz not null default clock_timestamp()
+);
+
+-- Appends to one or several streams. Streams come sorted by id, so that two appends cannot deadlock; events come in
+-- the order in which they get their positions. SQLSTATE CA001: another version than expected (detail: the stream);
+-- CA002: the set of views changed, read it anew. A command of an id that was handled already violates command_pkey.
+create or replace function append(
+    p_view_epoch integer,
+    p_streams text[], p_expected integer[], p_counts integer[], p_snapshots json[], p_fingerprints text[],
+    p_stream text[], p_version integer[], p_type text[], p_data json[],
+    p_occurred_at timestamptz[], p_correlation_id uuid[], p_causation_id uuid[], p_actor text[],
+    p_command_ids uuid[], p_command_streams text[], p_command_versions integer[], p_command_events integer[],
+    p_refusals json[]
+) returns table (r_position bigint, r_id uuid, r_recorded_at timestamptz, r_incarnation integer)
+language plpgsql as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_recorded timestamptz := v_now;
+    v_stream timestamptz;
+    v_epoch integer;
+    v_incarnation integer;
+begin
+    if cardinality(p_command_ids) > 0 then
+        insert into command (id, stream, version, events, refusal)
+        select * from unnest(p_command_ids, p_command_streams, p_command_versions, p_command_events, p_refusals);
+    end if;
+    for i in 1 .. cardinality(p_streams) loop
+        if p_expected[i] = 0 then
+            insert into stream (id, version, recorded_at, snapshot, snapshot_version, snapshot_fingerprint)
+            values (p_streams[i], p_counts[i], v_now, p_snapshots[i],
+                    case when p_snapshots[i] is null then 0 else p_counts[i] end, p_fingerprints[i])
+            on conflict do nothing;
+        elsif p_snapshots[i] is null then
+            update stream set version = version + p_counts[i], recorded_at = greatest(recorded_at, v_now)
+            where id = p_streams[i] and version = p_expected[i] returning recorded_at into v_stream;
+        else
+            update stream set version = version + p_counts[i], recorded_at = greatest(recorded_at, v_now),
+                snapshot = p_snapshots[i], snapshot_version = version + p_counts[i],
+                snapshot_fingerprint = p_fingerprints[i]
+            where id = p_streams[i] and version = p_expected[i] returning recorded_at into v_stream;
+        end if;
+        if not found then
+            raise exception 'stream % is not at version %', p_streams[i], p_expected[i]
+                using errcode = 'CA001', detail = p_streams[i];
+        end if;
+        v_recorded := greatest(v_recorded, v_stream);
+    end loop;
+    if v_recorded > v_now then  -- the clock stepped back: all of these streams stay monotone
+        update stream set recorded_at = v_recorded where id = any (p_streams);
+    end if;
+
+    perform pg_advisory_xact_lock_shared(1128355157, 1);
+    select view_epoch, incarnation into v_epoch, v_incarnation from store;
+    if v_epoch <> p_view_epoch then
+        raise exception 'the views changed' using errcode = 'CA002';
+    end if;
+
+    return query
+        insert into event (stream, version, type, data, occurred_at, recorded_at, correlation_id, causation_id, actor)
+        select e.stream, e.version, e.type, e.data, e.occurred_at, v_recorded, e.correlation_id, e.causation_id, e.actor
+        from unnest(p_stream, p_version, p_type, p_data, p_occurred_at, p_correlation_id, p_causation_id, p_actor)
+            with ordinality
+            as e (stream, version, type, data, occurred_at, correlation_id, causation_id, actor, n)
+        order by e.n
+        returning position, id, recorded_at, v_incarnation;
+end $$;

@@ -1,0 +1,349 @@
+"""The event store: load, decide, append, in one place. What a unit of work collects is appended by one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import resources
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import asyncpg
+import orjson
+from events import Event
+
+from engine.decider import Codec, Decider, Rejected, Unknown
+from engine.errors import CONFLICT, VIEWS_CHANGED, AlreadyHandled, Conflict, EventTooLarge, ViewsChanged
+from engine.facts import Context, Fact, Receipt
+from engine.reactions import Send
+from engine.views import Statement, Table, View
+
+S = TypeVar("S")
+Db = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
+
+SCHEMA = resources.files("engine").joinpath("schema.sql").read_text()
+LOCK = (1128355157, 1)
+"""The two-int advisory lock that every append shares; see append() in schema.sql."""
+
+EVENT_LIMIT = 900_000
+"""Bytes of an event with its stream id and about 1 kB of headers; Kafka's own default limit is 1,048,588."""
+
+_APPEND = "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19)"
+
+_LOAD = """
+select s.id, s.version as head, s.snapshot_version, e.version, e.type, e.data,
+       case when s.snapshot_fingerprint = $2 and e.version is not distinct from e.first then s.snapshot end as snapshot,
+       s.snapshot_fingerprint = $2 as fresh
+from stream s
+left join lateral (
+    select version, type, data, min(version) over () as first from event
+    where stream = s.id and version > case when s.snapshot_fingerprint = $2 then s.snapshot_version else 0 end
+) e on true
+where s.id = any ($1)
+order by s.id, e.version
+"""
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[S]):
+    """An aggregate as it was read. Version 0: it does not exist."""
+
+    state: S
+    version: int
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A command on its way: with its business time, on whose behalf it is, and its id if a repeat must be known."""
+
+    send: Send
+    occurred_at: datetime
+    context: Context
+    command_id: UUID | None = None
+    expected: int | None = None
+
+    @property
+    def stream(self) -> str:
+        return self.send.decider.stream(self.send.id)
+
+
+@dataclass
+class _Working:
+    """An aggregate while a unit of work decides on it."""
+
+    decider: Decider[Any, Any, Any]
+    state: Any
+    loaded: int
+    version: int
+
+
+@dataclass
+class _Batch:
+    """What one append takes, column by column."""
+
+    streams: list[str] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    data: list[bytes] = field(default_factory=list)
+    occurred_at: list[datetime] = field(default_factory=list)
+    contexts: list[Context] = field(default_factory=list)
+    commands: list[tuple[UUID, str, int, int, bytes | None]] = field(default_factory=list)
+
+
+class Store:
+    """Knows the service's aggregates and inline views; holds no connection of its own."""
+
+    def __init__(self, deciders: Sequence[Decider[Any, Any, Any]]) -> None:
+        self.deciders: Mapping[str, Decider[Any, Any, Any]] = {d.category: d for d in deciders}
+        if len(self.deciders) != len(deciders):
+            raise ValueError("two deciders share a category")
+        self.codec = Codec(cls for d in deciders for cls in d.event_types)
+        self.view_epoch = 0
+        self.inline: tuple[tuple[View, int], ...] = ()  # with the generation whose tables appends keep
+        self.incarnation = 0
+
+    # -- reading
+
+    async def load(
+        self,
+        db: Db,
+        decider: Decider[Any, S, Any],
+        id: UUID,
+        *,
+        version: int | None = None,
+        recorded_by: datetime | None = None,
+    ) -> Loaded[S]:
+        """The aggregate now, at a version, or as the log knew it at a recorded time."""
+        if version is None and recorded_by is None:
+            found = await self._load_many(db, {decider.stream(id): decider})
+            working = found[decider.stream(id)]
+            return Loaded(working.state, working.version)
+        rows = await db.fetch(
+            "select version, type, data from event where stream = $1 and ($2::int is null or version <= $2)"
+            " and ($3::timestamptz is null or recorded_at <= $3) order by version",
+            decider.stream(id),
+            version,
+            recorded_by,
+        )
+        state = decider.fold(decider.codec.decode(row["type"], row["data"]) for row in rows)
+        return Loaded(state, rows[-1]["version"] if rows else 0)
+
+    async def history(self, db: Db, stream: str, *, after: int = 0, limit: int = 100) -> list[Fact[Any]]:
+        rows = await db.fetch(
+            "select e.*, s.incarnation from event e, store s where stream = $1 and version > $2"
+            " order by version limit $3",
+            stream,
+            after,
+            limit,
+        )
+        return [self.fact(row) for row in rows]
+
+    def fact(self, row: Mapping[str, Any]) -> Fact[Any]:
+        """From a row of the event table, with the incarnation beside it."""
+        return Fact(
+            event=self.codec.decode(row["type"], row["data"]),
+            event_id=row["id"],
+            stream=row["stream"],
+            version=row["version"],
+            position=row["position"],
+            incarnation=row["incarnation"],
+            occurred_at=row["occurred_at"],
+            recorded_at=row["recorded_at"],
+            correlation_id=row["correlation_id"],
+            causation_id=row["causation_id"],
+            actor=row["actor"],
+        )
+
+    async def _load_many(self, db: Db, wanted: Mapping[str, Decider[Any, Any, Any]]) -> dict[str, _Working]:
+        found = {stream: _Working(decider, decider.initial(), 0, 0) for stream, decider in wanted.items()}
+        by_decider: dict[str, list[str]] = {}
+        for stream, decider in wanted.items():
+            by_decider.setdefault(decider.category, []).append(stream)
+        for category, streams in by_decider.items():
+            decider = self.deciders[category]
+            for row in await db.fetch(_LOAD, streams, decider.fingerprint):
+                working = found[row["id"]]
+                if row["snapshot"] is not None and working.version == 0:
+                    working.state = decider.state_adapter.validate_json(row["snapshot"])
+                if row["type"] is not None:
+                    working.state = decider.evolve(working.state, decider.codec.decode(row["type"], row["data"]))
+                working.version = working.loaded = row["head"]
+        return found
+
+    # -- deciding and appending
+
+    async def execute(self, db: Db, intents: Sequence[Intent]) -> list[Receipt | Rejected]:
+        """Decides all of the intents in order and appends what they led to in one call; `db` is inside a transaction
+        if there are inline views. A refusal is an outcome and leaves the others alone.
+
+        Raises Conflict for a lost race, ViewsChanged and AlreadyHandled; then nothing of it has happened.
+        """
+        answered = await self._answered(db, intents)
+        fresh = {i.stream: i.send.decider for i in intents if i.command_id not in answered}
+        working = await self._load_many(db, fresh) if fresh else {}
+        batch = _Batch()
+        outcomes: list[Receipt | Rejected] = []
+        receipts: list[tuple[int, int]] = []  # outcome index, index of its last event
+        for intent in intents:
+            if intent.command_id in answered:
+                outcomes.append(answered[intent.command_id])
+                continue
+            outcome = self._decide(working[intent.stream], intent, batch)
+            if isinstance(outcome, Receipt) and outcome.events:
+                receipts.append((len(outcomes), len(batch.events) - 1))
+            outcomes.append(outcome)
+        if batch.events or batch.commands:
+            facts = await self._append(db, batch, working)
+            for index, last in receipts:
+                receipt = outcomes[index]
+                assert isinstance(receipt, Receipt)  # noqa: S101
+                outcomes[index] = Receipt(receipt.id, receipt.version, facts[last].position, receipt.events)
+        return outcomes
+
+    async def _answered(self, db: Db, intents: Iterable[Intent]) -> dict[UUID | None, Receipt | Rejected]:
+        ids = {i.command_id: i.send.id for i in intents if i.command_id is not None}
+        if not ids:
+            return {}
+        rows = await db.fetch(
+            "select c.id, c.version, c.refusal, e.position, array(select type from event t where t.stream = c.stream"
+            " and t.version > c.version - c.events and t.version <= c.version order by t.version) as types"
+            " from command c left join event e on c.events > 0 and e.stream = c.stream and e.version = c.version"
+            " where c.id = any ($1)",
+            list(ids),
+        )
+        return {row["id"]: _answer(ids[row["id"]], row) for row in rows}
+
+    def _decide(self, working: _Working, intent: Intent, batch: _Batch) -> Receipt | Rejected:
+        decider, id = working.decider, intent.send.id
+        if intent.expected is not None and intent.expected != working.version:
+            raise Conflict(intent.stream, expected=intent.expected, actual=working.version)
+        try:
+            events = decider.decide(intent.send.command, working.state, intent.occurred_at)
+        except Rejected as refusal:
+            if intent.command_id is not None:
+                batch.commands.append((intent.command_id, intent.stream, working.version, 0, _refusal_json(refusal)))
+            return refusal
+        for event in events:
+            data = event.data()
+            if len(data) + 2 * len(intent.stream) > EVENT_LIMIT:
+                raise EventTooLarge(
+                    f"{event.event_type} of {len(data):,} bytes in {intent.stream}: at most {EVENT_LIMIT:,}"
+                )
+            working.state = decider.evolve(working.state, event)
+            working.version += 1
+            batch.streams.append(intent.stream)
+            batch.versions.append(working.version)
+            batch.events.append(event)
+            batch.data.append(data)
+            batch.occurred_at.append(intent.occurred_at)
+            batch.contexts.append(intent.context)
+        if intent.command_id is not None:
+            batch.commands.append((intent.command_id, intent.stream, working.version, len(events), None))
+        return Receipt(id, working.version, None, tuple(event.event_type for event in events))
+
+    async def _append(self, db: Db, batch: _Batch, working: Mapping[str, _Working]) -> list[Fact[Any]]:
+        touched = sorted((s, w) for s, w in working.items() if w.version > w.loaded)
+        snapshots = [_snapshot(w) for _, w in touched]
+        try:
+            rows = await db.fetch(
+                _APPEND,
+                self.view_epoch,
+                [s for s, _ in touched],
+                [w.loaded for _, w in touched],
+                [w.version - w.loaded for _, w in touched],
+                snapshots,
+                [w.decider.fingerprint if snap else None for (_, w), snap in zip(touched, snapshots, strict=True)],
+                batch.streams,
+                batch.versions,
+                [event.event_type for event in batch.events],
+                batch.data,
+                batch.occurred_at,
+                [c.correlation_id for c in batch.contexts],
+                [c.causation_id for c in batch.contexts],
+                [c.actor for c in batch.contexts],
+                *([list(column) for column in zip(*batch.commands, strict=True)] if batch.commands else [[]] * 5),
+            )
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name == "command_pkey":
+                raise AlreadyHandled from error
+            raise
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == CONFLICT:
+                stream = str(error.detail)
+                raise Conflict(stream, expected=working[stream].loaded) from error
+            if error.sqlstate == VIEWS_CHANGED:
+                raise ViewsChanged from error
+            raise
+        facts = [
+            Fact(
+                event,
+                row[1],
+                stream,
+                version,
+                row[0],
+                row[3],
+                occurred,
+                row[2],
+                c.correlation_id,
+                c.causation_id,
+                c.actor,
+            )
+            for event, stream, version, occurred, c, row in zip(
+                batch.events, batch.streams, batch.versions, batch.occurred_at, batch.contexts, rows, strict=True
+            )
+        ]
+        for view, generation in self.inline:
+            await run_statements(db, (s for fact in facts for s in view.project(fact)), generation)
+        return facts
+
+
+def physical(table: Table, generation: int) -> str:
+    return f"{table.name}__g{generation}"
+
+
+async def run_statements(db: Db, statements: Iterable[Statement], generation: int) -> None:
+    """Runs a view's statements in order, neighbours of the same text in one round trip."""
+    sql = ""
+    pending: list[tuple[Any, ...]] = []
+    for statement in statements:
+        text = statement.template.replace("{table}", physical(statement.table, generation))
+        if text != sql and pending:
+            await _run(db, sql, pending)
+            pending = []
+        sql = text
+        pending.append(statement.args)
+    if pending:
+        await _run(db, sql, pending)
+
+
+async def _run(db: Db, sql: str, args: list[tuple[Any, ...]]) -> None:
+    if len(args) == 1:
+        await db.execute(sql, *args[0])
+    else:
+        await db.executemany(sql, args)
+
+
+def _snapshot(working: _Working) -> bytes | None:
+    """The state as JSON where the stream passes a multiple of `snapshot_every`."""
+    every = working.decider.snapshot_every
+    if working.version // every == working.loaded // every:
+        return None
+    return working.decider.state_adapter.dump_json(working.state)
+
+
+def _refusal_json(refusal: Rejected) -> bytes:
+    body = {"code": refusal.code, "details": refusal.details, "unknown": isinstance(refusal, Unknown)}
+    return orjson.dumps(body, default=str)
+
+
+def _answer(id: UUID, row: Mapping[str, Any]) -> Receipt | Rejected:
+    if row["refusal"] is not None:
+        body = orjson.loads(row["refusal"])
+        return (Unknown if body["unknown"] else Rejected)(body["code"], **body["details"])
+    return Receipt(id, row["version"], row["position"], tuple(row["types"]))
+
+
+async def prepare(connection: asyncpg.Connection[Any]) -> None:
+    """On every connection: JSON travels as the bytes that it is stored as."""
+    await connection.set_type_codec("json", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")

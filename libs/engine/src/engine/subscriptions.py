@@ -1,0 +1,302 @@
+"""One subscription's work: facts in, effects and offset out, in one transaction; what cannot be handled is parked."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+from events import Event
+from events.base import TYPE_PATTERN
+
+from engine.decider import Codec, UnknownEvent
+from engine.errors import Fenced, ViewsChanged, passes, timed_out
+from engine.facts import Fact
+from engine.handlers import Handler, Work
+from engine.metrics import Metrics
+from engine.store import Db, Store
+from engine.wire import UNREADABLE, Raw
+
+log = structlog.get_logger()
+
+OWN_LOG = UUID(int=0)
+"""The topic id under which offsets into the service's own log are kept."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A handler with a name under which its offsets are kept, and what it hears."""
+
+    name: str
+    sources: tuple[str, ...]
+    handler: Handler
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which offset row: one partition of one topic, or the own log."""
+
+    subscription: str
+    source: str
+    topic_id: UUID
+    partition: int
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The facts of one source, and how to read them. Own events must all be known; of another service's, a type
+    that was never heard of is passed over, and an unknown major of a known event is not."""
+
+    codec: Codec
+    own: bool
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, types: Iterable[type[Event]], *, own: bool) -> Heard:
+        types = tuple(types)
+        return cls(Codec(types), own, frozenset(t.event_type.rpartition(".")[0] for t in types))
+
+    def read(self, raw: Raw) -> Fact[Any] | None:
+        try:
+            return raw.fact(self.codec)
+        except UnknownEvent:
+            if self.own or not TYPE_PATTERN.match(raw.type) or raw.type.rpartition(".")[0] in self.names:
+                raise
+            return None
+
+
+async def run(
+    db: Db, store: Store, metrics: Metrics, subscription: Subscription, heard: Heard, raws: Sequence[Raw]
+) -> None:
+    """Decodes and handles events inside the caller's transaction."""
+    facts = [
+        fact
+        for raw in raws
+        if (subscription.since is None or raw.recorded_at >= subscription.since)
+        and (fact := heard.read(raw)) is not None
+    ]
+    if not facts:
+        return
+    work = Work(db, store, metrics, subscription.name)
+    await subscription.handler(work, facts)
+    await work.flush()
+
+
+class Applier:
+    """Applies facts to subscriptions, each event's effect exactly once."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool[Any],
+        store: Store,
+        metrics: Metrics,
+        *,
+        views_changed: Callable[[], Awaitable[None]],
+        failpoint: Callable[[str], Awaitable[None]],
+        batch: int = 500,
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._metrics = metrics
+        self._views_changed = views_changed
+        self._failpoint = failpoint
+        self._batch = batch
+        self.progressed = asyncio.Event()  # pulsed after every commit; see Runtime.handled
+
+    async def take_over(self, db: Db, place: Place) -> tuple[int, int]:
+        """A new epoch for this place: whoever held it before is fenced. Returns (epoch, next offset). A topic made
+        anew starts at offset 0 behind the watermark of the one before it."""
+        row = await db.fetchrow(
+            "insert into consumer_offset (subscription, source, topic_id, partition, epoch, incarnation, last_position)"
+            " select $1, $2, $3, $4, 1, coalesce(o.incarnation, 0), coalesce(o.last_position, 0)"
+            " from (select 1) one left join lateral (select incarnation, last_position from consumer_offset"
+            "   where subscription = $1 and source = $2 and partition = $4"
+            "   order by incarnation desc, last_position desc limit 1) o on true"
+            " on conflict (subscription, topic_id, partition) do update set epoch = consumer_offset.epoch + 1"
+            " returning epoch, next_offset",
+            place.subscription,
+            place.source,
+            place.topic_id,
+            place.partition,
+        )
+        assert row is not None  # noqa: S101
+        return row["epoch"], row["next_offset"]
+
+    async def apply(
+        self, subscription: Subscription, place: Place, epoch: int, heard: Heard, records: Sequence[tuple[int, Raw]]
+    ) -> None:
+        """Applies records (offset, event) of one place, in order. Retries what passes by itself without limit;
+        raises Fenced when another process holds the place."""
+        size, delay, start = self._batch, 0.05, 0
+        careful = False
+        while start < len(records):
+            piece = records[start : start + size]
+            try:
+                async with self._pool.acquire() as db, db.transaction():
+                    await self._apply_once(db, subscription, place, epoch, heard, piece, careful=careful)
+                await self._failpoint("consumer_committed")
+            except Fenced:
+                raise
+            except Exception as error:
+                if not passes(error):
+                    if careful:
+                        raise
+                    careful = True  # find the one event that cannot be handled, and park it
+                    continue
+                if isinstance(error, ViewsChanged):
+                    await self._views_changed()
+                    continue
+                if timed_out(error):
+                    size = max(1, size // 2)
+                log.warning("consumer_retries", subscription=subscription.name, error=repr(error), delay=delay)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 2.0)
+                continue
+            start += len(piece)
+            delay, careful = 0.05, False
+            self.pulse()
+
+    def pulse(self) -> None:
+        self.progressed.set()
+        self.progressed = asyncio.Event()
+
+    async def _apply_once(
+        self,
+        db: Db,
+        subscription: Subscription,
+        place: Place,
+        epoch: int,
+        heard: Heard,
+        piece: Sequence[tuple[int, Raw]],
+        *,
+        careful: bool,
+    ) -> None:
+        row = await db.fetchrow(
+            "select next_offset, incarnation, last_position from consumer_offset"
+            " where subscription = $1 and topic_id = $2 and partition = $3 and epoch = $4 for update",
+            place.subscription,
+            place.topic_id,
+            place.partition,
+            epoch,
+        )
+        if row is None:
+            raise Fenced(f"{place} is held by another process")
+        if place.topic_id != OWN_LOG and piece[0][0] > row["next_offset"]:
+            raise Fenced(f"{place}: offsets {row['next_offset']} to {piece[0][0] - 1} were passed over")
+        watermark = (row["incarnation"], row["last_position"])
+        fresh: list[Raw] = []
+        for offset, raw in piece:
+            if offset < row["next_offset"]:
+                continue
+            if raw.type == UNREADABLE:
+                fresh.append(raw)
+            elif (raw.incarnation, raw.position) > watermark:
+                watermark = (raw.incarnation, raw.position)
+                fresh.append(raw)
+        if fresh:
+            await self._effects(db, subscription, place, heard, fresh, careful=careful)
+        await self._failpoint("consumer_effect")
+        await db.execute(
+            "update consumer_offset set next_offset = greatest(next_offset, $4), incarnation = $5, last_position = $6"
+            " where subscription = $1 and topic_id = $2 and partition = $3",
+            place.subscription,
+            place.topic_id,
+            place.partition,
+            piece[-1][0] + 1,
+            *watermark,
+        )
+
+    async def _effects(
+        self,
+        db: Db,
+        subscription: Subscription,
+        place: Place,
+        heard: Heard,
+        raws: Sequence[Raw],
+        *,
+        careful: bool,
+    ) -> None:
+        streams = list({raw.stream for raw in raws})
+        rows = await db.fetch(
+            "select distinct stream from parked_event where subscription = $1 and stream = any ($2)",
+            subscription.name,
+            streams,
+        )
+        parked = {row["stream"] for row in rows}
+        if not careful:
+            await run(
+                db, self._store, self._metrics, subscription, heard, [raw for raw in raws if raw.stream not in parked]
+            )
+            for raw in raws:
+                if raw.stream in parked:
+                    await self._park(db, place, raw, None)
+            return
+        await self._bisect(db, subscription, place, heard, raws, parked)
+
+    async def _bisect(
+        self,
+        db: Db,
+        subscription: Subscription,
+        place: Place,
+        heard: Heard,
+        raws: Sequence[Raw],
+        parked: set[str],
+    ) -> None:
+        joining = [raw for raw in raws if raw.stream in parked]
+        trying = [raw for raw in raws if raw.stream not in parked]
+        for raw in joining:
+            await self._park(db, place, raw, None)
+        if not trying:
+            return
+        try:
+            async with db.transaction():
+                await run(db, self._store, self._metrics, subscription, heard, trying)
+        except Exception as error:
+            if passes(error):
+                raise
+            if len(trying) > 1:
+                half = len(trying) // 2
+                await self._bisect(db, subscription, place, heard, trying[:half], parked)
+                await self._bisect(db, subscription, place, heard, trying[half:], parked)
+                return
+            parked.add(trying[0].stream)
+            await self._park(db, place, trying[0], error)
+            log.error(
+                "stream_parked",
+                subscription=subscription.name,
+                stream=trying[0].stream,
+                event_id=str(trying[0].id),
+                type=trying[0].type,
+                error="".join(traceback.format_exception(error)),
+                remedy="mend the cause, then: cauce parked retry",
+            )
+
+    async def _park(self, db: Db, place: Place, raw: Raw, error: BaseException | None) -> None:
+        await db.execute(
+            "insert into parked_event (subscription, topic_id, partition, id, stream, version, type, data, position,"
+            " incarnation, occurred_at, recorded_at, correlation_id, causation_id, actor, error)"
+            " values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)",
+            place.subscription,
+            place.topic_id,
+            place.partition,
+            raw.id,
+            raw.stream,
+            raw.version,
+            raw.type,
+            raw.data,
+            raw.position,
+            raw.incarnation,
+            raw.occurred_at,
+            raw.recorded_at,
+            raw.correlation_id,
+            raw.causation_id,
+            raw.actor,
+            None if error is None else f"{type(error).__name__}: {error}"[:2000],
+        )

@@ -1,0 +1,287 @@
+"""Which build of each view is kept, by whom, and how a new one takes over from the old one.
+
+A view version is built beside the one that is live, from the log or the topic. When it has caught up, one short
+transaction under the append lock reads the last tail and flips: the plain name then shows the new build and appends
+write it from then on. Every append proves the `view_epoch` that it read, so that none can miss the flip. While a
+process runs that does not know the version of an inline view, that view is fed from the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+import structlog
+
+from engine.handlers import ViewHandler, Work
+from engine.metrics import Metrics
+from engine.store import LOCK, Db, Store, physical
+from engine.subscriptions import OWN_LOG, Subscription
+from engine.views import View
+
+log = structlog.get_logger()
+
+POD_SECONDS = 10.0
+"""A process not heard of for so long is gone; if it was only asleep, its appends fail on the view epoch."""
+
+_EXCLUSIVE = "select pg_advisory_xact_lock($1, $2)"
+_READ_TAIL = "select e.*, s.incarnation from event e, store s where position >= $1 order by position"
+
+
+@dataclass(frozen=True)
+class Build:
+    view: View
+    generation: int
+    feed: str
+    live: bool
+
+
+class ViewBuilds:
+    def __init__(self, service: str, pool: asyncpg.Pool[Any], store: Store, metrics: Metrics, views: Sequence[View]):
+        self._service = service
+        self._pool = pool
+        self._store = store
+        self._metrics = metrics
+        self._views = {view.name: view for view in views}
+        if len(self._views) != len(views):
+            raise ValueError("two views share a name")
+        self.builds: tuple[Build, ...] = ()
+
+    def sources(self, view: View) -> tuple[str, ...]:
+        if view.source is None or view.inline:
+            return (self._service,)
+        return view.source if isinstance(view.source, tuple) else (view.source,)
+
+    def subscription(self, build: Build) -> Subscription:
+        name = f"{self._service}.{build.view.name}.g{build.generation}"
+        return Subscription(name, self.sources(build.view), ViewHandler(build.view, build.generation))
+
+    # -- tables
+
+    async def migrate(self, db: Db) -> None:
+        """A build for every version that has none yet; on an empty log an inline view is up to date at once."""
+        async with db.transaction():
+            await db.execute(_EXCLUSIVE, *LOCK)
+            for view in self._views.values():
+                known = await db.fetchval(
+                    "select true from view_build where name = $1 and version = $2", view.name, view.version
+                )
+                if not known:
+                    await self._begin(db, view)
+
+    async def _begin(self, db: Db, view: View) -> int:
+        rows = await db.fetch("select generation, live from view_build where name = $1", view.name)
+        generation = max((row["generation"] for row in rows), default=0) + 1
+        first = not any(row["live"] for row in rows)
+        empty = not await db.fetchval("select exists (select 1 from event)")
+        own = self.sources(view) == (self._service,)
+        feed = "inline" if view.inline and empty else "log" if own else "topic"
+        for table in view.tables:
+            name = physical(table, generation)
+            await db.execute(f"create table {name} ({table.columns})")
+            for n, index in enumerate(table.indexes, 1):
+                await db.execute(f"create index {name}_i{n} on {name} {index}")
+        await db.execute(
+            "insert into view_build (name, generation, version, feed, live, tables) values ($1, $2, $3, $4, $5, $6)",
+            view.name,
+            generation,
+            view.version,
+            feed,
+            first,
+            [physical(table, generation) for table in view.tables],
+        )
+        if first:
+            await self._show(db, view, generation)
+        await db.execute("update store set view_epoch = view_epoch + 1")
+        return generation
+
+    async def _show(self, db: Db, view: View, generation: int) -> None:
+        for table in view.tables:
+            await db.execute(f"drop view if exists {table.name}")
+            await db.execute(f"create view {table.name} as select * from {physical(table, generation)}")
+
+    # -- who runs
+
+    async def register(self, db: Db, pod: UUID) -> None:
+        """Announces this process. Inline builds that it does not know are fed from the log from here on."""
+        async with db.transaction():
+            await db.execute(_EXCLUSIVE, *LOCK)
+            versions = {view.name: view.version for view in self._views.values()}
+            await db.execute(
+                "insert into pod (id, views) values ($1, $2)"
+                " on conflict (id) do update set seen_at = clock_timestamp()",
+                pod,
+                orjson.dumps(versions).decode(),
+            )
+            rows = await db.fetch("select name, generation, version from view_build where feed = 'inline'")
+            strange = [row for row in rows if versions.get(row["name"]) != row["version"]]
+            if strange:
+                head = await db.fetchval("select coalesce(max(position), 0) from event")
+                for row in strange:
+                    log.info("view_fed_from_log", view=row["name"], version=row["version"])
+                    await db.execute(
+                        "update view_build set feed = 'log' where name = $1 and generation = $2",
+                        row["name"],
+                        row["generation"],
+                    )
+                    await db.execute(
+                        "insert into consumer_offset (subscription, source, topic_id, partition, next_offset)"
+                        " values ($1, $2, $3, 0, $4) on conflict (subscription, topic_id, partition)"
+                        " do update set next_offset = excluded.next_offset, epoch = consumer_offset.epoch + 1",
+                        f"{self._service}.{row['name']}.g{row['generation']}",
+                        self._service,
+                        OWN_LOG,
+                        head + 1,
+                    )
+                await db.execute("update store set view_epoch = view_epoch + 1")
+        await self.refresh(db)
+
+    async def heartbeat(self, db: Db, pod: UUID) -> bool:
+        """Says that this process lives; True if the set of views changed since it last looked."""
+        status = await db.execute("update pod set seen_at = clock_timestamp() where id = $1", pod)
+        if status == "UPDATE 0":  # taken for dead
+            await self.register(db, pod)
+            return True
+        gone = await db.execute(
+            "delete from pod where seen_at < clock_timestamp() - make_interval(secs => $1)", POD_SECONDS
+        )
+        if gone != "DELETE 0":
+            log.info("processes_gone", count=gone)
+        epoch = await db.fetchval("select view_epoch from store")
+        if epoch == self._store.view_epoch:
+            return False
+        await self.refresh(db)
+        return True
+
+    async def unregister(self, db: Db, pod: UUID) -> None:
+        await db.execute("delete from pod where id = $1", pod)
+
+    async def refresh(self, db: Db) -> None:
+        """Reads which builds there are; the append function refuses whoever has not."""
+        async with db.transaction(isolation="repeatable_read", readonly=True):
+            store = await db.fetchrow("select view_epoch, incarnation from store")
+            rows = await db.fetch("select * from view_build order by name, generation")
+        assert store is not None  # noqa: S101
+        self.builds = tuple(
+            Build(view, row["generation"], row["feed"], row["live"])
+            for row in rows
+            if (view := self._views.get(row["name"])) is not None and view.version == row["version"]
+        )
+        self._store.inline = tuple((b.view, b.generation) for b in self.builds if b.feed == "inline")
+        self._store.incarnation = store["incarnation"]
+        self._store.view_epoch = store["view_epoch"]
+
+    # -- taking over
+
+    async def rebuild(self, db: Db, name: str) -> Build:
+        """Begins a new build of a view's own version beside the live one."""
+        view = self._views.get(name)
+        if view is None:
+            raise LookupError(f"no view is called {name!r}; there are: {', '.join(sorted(self._views)) or 'none'}")
+        async with db.transaction():
+            await db.execute(_EXCLUSIVE, *LOCK)
+            generation = await self._begin(db, view)
+        await self.refresh(db)
+        return next(b for b in self.builds if b.view is view and b.generation == generation)
+
+    async def tend(self, db: Db, caught_up: Sequence[Build]) -> bool:
+        """Takes the next step for each of our builds that has caught up; True if anything changed."""
+        changed = False
+        newest = {b.view.name: b for b in self.builds}  # in order of generation
+        for build in newest.values():
+            inline = build.view.inline and build.feed == "log"
+            if (inline or not build.live) and build in caught_up:
+                changed = await self._take_over(db, build) or changed
+        return await self._drop_superseded(db) or changed
+
+    async def _take_over(self, db: Db, build: Build) -> bool:
+        async with db.transaction():
+            await db.execute(_EXCLUSIVE, *LOCK)
+            row = await db.fetchrow(
+                "select feed, live, (select max((p.views->>name)::int) from pod p) as newest,"
+                " not exists (select 1 from pod p where (p.views->>name)::int is distinct from b.version) as all_know"
+                " from view_build b where name = $1 and generation = $2",
+                build.view.name,
+                build.generation,
+            )
+            if row is None or (row["newest"] or 0) > build.view.version:
+                return False
+            inline = build.view.inline and row["feed"] == "log" and row["all_know"]
+            if row["live"] and not inline:
+                return False
+            if build.feed == "log":
+                await self._read_tail(db, build)
+            if inline:
+                await db.execute(
+                    "update view_build set feed = 'inline' where name = $1 and generation = $2",
+                    build.view.name,
+                    build.generation,
+                )
+            if not row["live"]:
+                await db.execute(
+                    "update view_build set live = (generation = $2) where name = $1", build.view.name, build.generation
+                )
+                await self._show(db, build.view, build.generation)
+            await db.execute("update store set view_epoch = view_epoch + 1")
+        log.info("view_took_over", view=build.view.name, generation=build.generation, inline=inline)
+        await self.refresh(db)
+        return True
+
+    async def _read_tail(self, db: Db, build: Build) -> None:
+        """Under the exclusive lock no append is open: all that there is, is final. Fences the log reader."""
+        subscription = self.subscription(build)
+        place = (subscription.name, OWN_LOG)
+        next_offset = await db.fetchval(
+            "update consumer_offset set epoch = epoch + 1 where subscription = $1 and topic_id = $2"
+            " returning next_offset",
+            *place,
+        )
+        rows = await db.fetch(_READ_TAIL, next_offset or 0)
+        if not rows:
+            return
+        parked = await db.fetchval("select exists (select 1 from parked_event where subscription = $1)", place[0])
+        if parked:
+            raise RuntimeError(f"{place[0]} has parked streams: retry or drop them before it can take over")
+        work = Work(db, self._store, self._metrics, subscription.name)
+        await subscription.handler(work, [self._store.fact(row) for row in rows])
+        await db.execute(
+            "update consumer_offset set next_offset = $3, last_position = $4, incarnation = $5"
+            " where subscription = $1 and topic_id = $2",
+            *place,
+            rows[-1]["position"] + 1,
+            rows[-1]["position"],
+            rows[-1]["incarnation"],
+        )
+
+    async def _drop_superseded(self, db: Db) -> bool:
+        """Tables of builds that no running process can keep, or that a newer build of the same version replaced."""
+        if not await db.fetchval("select exists (select 1 from view_build where not live)"):
+            return False
+        async with db.transaction():
+            await db.execute(_EXCLUSIVE, *LOCK)
+            rows = await db.fetch(
+                "select name, generation, tables from view_build b where not live and exists (select 1"
+                " from view_build l where l.name = b.name and l.live and l.generation > b.generation and"
+                " (l.version = b.version or not exists"
+                " (select 1 from pod p where (p.views->>b.name)::int = b.version)))"
+            )
+            for row in rows:
+                for table in row["tables"]:
+                    await db.execute(f"drop table if exists {table} cascade")
+                await db.execute(
+                    "delete from view_build where name = $1 and generation = $2", row["name"], row["generation"]
+                )
+                await db.execute(
+                    "delete from consumer_offset where subscription = $1",
+                    f"{self._service}.{row['name']}.g{row['generation']}",
+                )
+                log.info("view_build_dropped", view=row["name"], generation=row["generation"])
+            if rows:
+                await db.execute("update store set view_epoch = view_epoch + 1")
+        if rows:
+            await self.refresh(db)
+        return bool(rows)
