@@ -3,11 +3,12 @@
 from engine import Receipt
 
 from service.access import Principal, scope
-from service.app import UnsafeRoute, create_app
+from service.app import create_app
 from service.handling import Handle, HandleMany, Happening, NewId, Read, history_of
 from service.limits import body_limit
 from service.paging import Listing, Page, listing, page
 from service.problems import Invalid, Problem, ProblemError
+from service.routing import UnsafeRoute
 from service.settings import InvalidSettings, Settings
 
 __all__ = [

@@ -6,149 +6,183 @@ One plain ASGI layer, because it is on the path of every request.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from time import perf_counter
-from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 from engine.errors import passes
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service._engine import Engine
 from service.access import Access, Principal
-from service.logs import correlation
+from service.logs import AccessLog, correlation
 from service.metrics import RequestMetrics
 from service.problems import RETRY_AFTER, ProblemError, problem
 
 log = structlog.get_logger()
 
+READ = frozenset({b"authorization", b"idempotency-key", b"if-match", b"x-correlation-id"})
+"""The headers that the kit itself goes by, picked out in one pass."""
+
 
 class Exchange:
-    """One request and its response; `scope["cauce.exchange"]`."""
+    """One request and its response; `scope["cauce.exchange"]`. A route may set `body_limit` before it
+    reads; `version` becomes the response's ETag."""
 
     __slots__ = (
-        "_authorization", "_edge", "_limit", "_read", "_receive", "_scope", "_send", "_timeout",
-        "correlation_id", "principal", "status",
+        "_edge",
+        "_late",
+        "_length",
+        "_receive",
+        "_send",
+        "_task",
+        "body_limit",
+        "correlation_id",
+        "engine",
+        "headers",
+        "principal",
+        "scope",
+        "service",
+        "started",
+        "status",
+        "version",
     )  # fmt: skip
 
     def __init__(self, edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
-        self._edge, self._scope, self._receive, self._send = edge, scope, receive, send
-        self._authorization: str | None = None
-        self._limit: int | None = None
-        self._read = 0
-        self._timeout: asyncio.Timeout | None = None
+        self._edge, self.scope, self._receive, self._send = edge, scope, receive, send
+        self.headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in READ}
+        self._length = 0
+        self._task = asyncio.current_task()
+        self._late = False
+        self.started = perf_counter()
+        self.engine = edge.engine
+        self.service = edge.service
+        self.body_limit = edge.body_limit
         self.principal: Principal | None = None
         self.status: int | None = None
-        correlation_id = None
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                self._authorization = value.decode("latin-1")
-            elif name == b"x-correlation-id":
-                correlation_id = _uuid(value)
-        self.correlation_id = correlation_id or uuid4()
+        self.version: int | None = None
+        self.correlation_id = _uuid(self.headers.get(b"x-correlation-id")) or uuid4()
 
     async def authenticated(self) -> Principal:
         """The caller; raises Unauthenticated."""
         if self.principal is None:
-            self.principal = await self._edge.access.authenticate(self._authorization)
+            self.principal = await self._edge.access.authenticate(self.headers.get(b"authorization"))
         return self.principal
 
     async def receive(self) -> Message:
-        if self._limit is None:
-            # No byte of a body is taken from a caller without a valid token.
-            await self.authenticated()
-            self._limit = self._edge.limits.get(self._scope.get("endpoint"), self._edge.body_limit)
-            length = next((value for name, value in self._scope["headers"] if name == b"content-length"), b"0")
-            self._count(int(length) if length.isdigit() else 0)
-            self._read = 0
         message = await self._receive()
         if message["type"] == "http.request":
-            self._count(len(message.get("body", b"")))
+            self._length += len(message.get("body", b""))
+            if self._length > self.body_limit:
+                detail = f"The body may have at most {self.body_limit} bytes."
+                raise ProblemError(413, "body_too_large", detail, limit=self.body_limit)
         return message
-
-    def _count(self, size: int) -> None:
-        self._read += size
-        if self._limit is not None and self._read > self._limit:
-            raise ProblemError(413, "body_too_large", f"At most {self._limit} bytes.", limit=self._limit)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"x-correlation-id", str(self.correlation_id).encode())]
-            if self._timeout is not None:
-                self._timeout.reschedule(None)
+            message["headers"].append((b"x-correlation-id", str(self.correlation_id).encode()))
+            if self.version is not None and self.status < 400:
+                message["headers"].append((b"etag", b'"%d"' % self.version))
         await self._send(message)
 
     async def run(self) -> None:
         try:
-            async with asyncio.timeout(self._edge.request_timeout) as self._timeout:
-                await self._edge.app(self._scope, self.receive, self.send)
+            await self._edge.app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            if not self._late or self._task is None or self._task.uncancel() > 0:
+                raise
+            log.warning("request_timeout", seconds=self._edge.request_timeout)
+            detail = f"No answer within {self._edge.request_timeout:g} seconds; try again."
+            await self._answer(problem(self.scope, 503, "request_timeout", detail, headers=RETRY_AFTER))
         except Exception as error:  # noqa: BLE001 - the last word, for the caller and for the log
             await self._failed(error)
 
+    def expire(self) -> None:
+        """Gives up on a request whose response has not begun."""
+        if self.status is None and self._task is not None and not self._late:
+            self._late = True
+            self._task.cancel()
+
     async def _failed(self, error: Exception) -> None:
-        late = self._timeout is not None and self._timeout.expired()
-        if late or passes(error):
-            log.warning("unavailable", error=f"{type(error).__name__}: {error}", late=late)
-            code, detail = "unavailable", "A part of the service is away for the moment; try again."
-            if late:
-                code, detail = "request_timeout", f"No answer within {self._edge.request_timeout:g} seconds; try again."
-            response = problem(self._scope, 503, code, detail, headers=RETRY_AFTER)
+        if passes(error):
+            log.warning("unavailable", error=f"{type(error).__name__}: {error}")
+            detail = "A part of the service is away for the moment; try again."
+            response = problem(self.scope, 503, "unavailable", detail, headers=RETRY_AFTER)
         else:
             log.error("internal_error", exc_info=error)
             detail = "Something went wrong on our side; the correlation id finds it in the logs."
-            response = problem(self._scope, 500, "internal_error", detail)
+            response = problem(self.scope, 500, "internal_error", detail)
         if self.status is not None:
             raise error  # half an answer is out: the server has to break the connection
-        await response(self._scope, self.receive, self.send)
+        await self._answer(response)
+
+    async def _answer(self, response: Response) -> None:
+        await response(self.scope, self.receive, self.send)
 
 
 class Edge:
-    """`limits` has the endpoints whose body may be longer or must be shorter than `body_limit` bytes."""
-
     def __init__(
         self,
         app: ASGIApp,
         *,
+        service: str,
+        engine: Engine,
         access: Access,
+        lines: AccessLog,
         metrics: RequestMetrics,
-        limits: Mapping[Any, int],
         body_limit: int,
         request_timeout: float,
     ) -> None:
         self.app = app
+        self.service = service
+        self.engine = engine
         self.access = access
+        self.lines = lines
         self.metrics = metrics
-        self.limits = limits
         self.body_limit = body_limit
         self.request_timeout = request_timeout
+        self._open: set[Exchange] = set()
+        self._watching = False
+        self._tick = min(1.0, request_timeout / 4)
+
+    def _watch(self, exchange: Exchange) -> None:
+        # One timer for all of them: a timer of its own costs every request a twentieth of its time.
+        self._open.add(exchange)
+        if not self._watching:
+            self._watching = True
+            asyncio.get_running_loop().call_later(self._tick, self._expire)
+
+    def _expire(self) -> None:
+        overdue = perf_counter() - self.request_timeout
+        for exchange in [each for each in self._open if each.started < overdue]:
+            exchange.expire()
+        self._watching = bool(self._open)
+        if self._watching:
+            asyncio.get_running_loop().call_later(self._tick, self._expire)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        start = perf_counter()
         exchange = Exchange(self, scope, receive, send)
         scope["cauce.exchange"] = exchange
         token = correlation.set(exchange.correlation_id)
+        self._watch(exchange)
         try:
             await exchange.run()
         finally:
-            seconds = perf_counter() - start
-            route = self.metrics.observe(scope, exchange.status or 500, seconds)
-            log.info(
-                "request",
-                method=scope["method"],
-                route=route,
-                path=scope["path"],
-                status=exchange.status or 500,
-                ms=round(seconds * 1000, 2),
-            )
+            self._open.discard(exchange)
+            seconds = perf_counter() - exchange.started
+            status = exchange.status or 500
+            route = self.metrics.observe(scope, status, seconds)
+            self.lines.write(exchange.correlation_id, scope["method"], route, scope["path"], status, seconds)
             correlation.reset(token)
 
 
-def _uuid(value: bytes) -> UUID | None:
+def _uuid(value: str | None) -> UUID | None:
     try:
-        return UUID(value.decode("latin-1"))
+        return None if value is None else UUID(value)
     except ValueError:
         return None

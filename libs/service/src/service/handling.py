@@ -11,10 +11,10 @@ from engine import Command, Context, Decider, Fact, Receipt, Rejected, Send, Unk
 from fastapi import Depends
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.requests import Request
-from starlette.responses import Response
 
 from service._engine import Engine, Loaded
-from service.access import Principal, ScopeMissing
+from service.access import ScopeMissing
+from service.exchange import Exchange
 from service.paging import Listing, Window, listing, page
 from service.problems import Invalid
 
@@ -29,23 +29,27 @@ KEY_LENGTH = 200
 class Caller:
     """A request, as far as the handling of its commands goes."""
 
-    def __init__(self, request: Request, principal: Principal) -> None:
-        self.engine: Engine = request.app.state.engine
-        self.service: str = request.app.state.service
-        self.principal = principal
-        self.context = Context(principal.subject, request.scope["cauce.exchange"].correlation_id)
-        self._request = request
+    __slots__ = ("_commands", "_exchange", "context", "engine", "principal", "service")
+
+    def __init__(self, exchange: Exchange) -> None:
+        if exchange.principal is None:
+            raise RuntimeError("a command is handled on a route without a scope")
+        self.engine = exchange.engine
+        self.service = exchange.service
+        self.principal = exchange.principal
+        self.context = Context(self.principal.subject, exchange.correlation_id)
+        self._exchange = exchange
         self._commands = 0
 
     def key(self) -> UUID | None:
         """Derived from the Idempotency-Key. One key means one thing for a caller at one resource: the same key
         elsewhere is another command."""
-        key = self._request.headers.get("idempotency-key")
+        key = self._exchange.headers.get(b"idempotency-key")
         if key is None:
             return None
         if not 0 < len(key) <= KEY_LENGTH:
             raise Invalid("Idempotency-Key", "length", f"must have 1 to {KEY_LENGTH} characters")
-        where = f"{self._request.method} {self._request.url.path}"
+        where = f"{self._exchange.scope['method']} {self._exchange.scope['path']}"
         return uuid5(KEYS, "\n".join((self.service, self.principal.subject, where, key)))
 
     def command_id(self) -> UUID | None:
@@ -57,13 +61,16 @@ class Caller:
         return key if self._commands == 1 else uuid5(key, str(self._commands))
 
     def expected_version(self) -> int | None:
-        text = self._request.headers.get("if-match")
+        text = self._exchange.headers.get(b"if-match")
         if text is None:
             return None
         version = text.removeprefix("W/").strip('"')
         if not (version.isascii() and version.isdigit() and len(version) < 10):
             raise Invalid("If-Match", "version", 'must be the version in quotes, like "3", as the ETag gave it')
         return int(version)
+
+    def answers(self, version: int) -> None:
+        self._exchange.version = version
 
     def refuse_the_past(self, command: Command) -> None:
         """Raises ScopeMissing for a command from the past of a caller who may not backfill."""
@@ -77,10 +84,6 @@ class Caller:
         return command.occurred_at is not None and command.occurred_at > self.engine.clock() + CLOCK_SKEW
 
 
-async def caller(request: Request) -> Caller:
-    return Caller(request, await request.scope["cauce.exchange"].authenticated())
-
-
 class Handling:
     """`receipt = await handle(decider, id, command)`: load, decide, append.
 
@@ -88,9 +91,8 @@ class Handling:
     raise (Rejected, Unknown), Conflict, and the problems of business time.
     """
 
-    def __init__(self, caller: Caller, response: Response) -> None:
+    def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self._response = response
         self._resource: tuple[str, UUID] | None = None
 
     async def __call__(self, decider: Decider[Any, Any, Any], id: UUID, command: Command) -> Receipt:
@@ -108,12 +110,12 @@ class Handling:
             command_id=caller.command_id(),
         )
         if self._resource == (decider.category, id):
-            self._response.headers["etag"] = f'"{receipt.version}"'
+            caller.answers(receipt.version)
         return receipt
 
 
-async def handling(caller: Annotated[Caller, Depends(caller)], response: Response) -> Handling:
-    return Handling(caller, response)
+def handling(request: Request) -> Handling:
+    return Handling(Caller(request.scope["cauce.exchange"]))
 
 
 class HandlingMany:
@@ -147,12 +149,12 @@ class HandlingMany:
         return Rejected(f"{self._caller.service}.occurred_at_in_the_future", occurred_at=command.occurred_at)
 
 
-async def handling_many(caller: Annotated[Caller, Depends(caller)]) -> HandlingMany:
-    return HandlingMany(caller)
+def handling_many(request: Request) -> HandlingMany:
+    return HandlingMany(Caller(request.scope["cauce.exchange"]))
 
 
-async def new_id(caller: Annotated[Caller, Depends(caller)]) -> UUID:
-    key = caller.key()
+def new_id(request: Request) -> UUID:
+    key = Caller(request.scope["cauce.exchange"]).key()
     return uuid4() if key is None else uuid5(key, "id")
 
 
@@ -187,14 +189,18 @@ class Reading:
         return await self._engine.load(decider, id, version=version, recorded_by=recorded_by)
 
 
-async def reading(request: Request) -> Reading:
-    return Reading(request.app.state.engine)
+def reading(request: Request) -> Reading:
+    return Reading(request.scope["cauce.exchange"].engine)
 
 
 Handle = Annotated[Handling, Depends(handling)]
 HandleMany = Annotated[HandlingMany, Depends(handling_many)]
 NewId = Annotated[UUID, Depends(new_id)]
 Read = Annotated[Reading, Depends(reading)]
+
+PROVIDERS: frozenset[Callable[..., Any]] = frozenset({handling, handling_many, new_id, reading})
+"""Called by the kit's own routes with the request: as FastAPI dependencies each would cost a tenth
+of a whole request."""
 
 
 class Happening(BaseModel):

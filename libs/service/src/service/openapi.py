@@ -6,12 +6,10 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 
 from service import problems
-from service.access import Scoped
 
-DOCS = frozenset({"/docs", "/openapi.json", "/docs/oauth2-redirect"})
 BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt"}
 READS: tuple[str, ...] = ("401", "403", "404", "422", "503")
 WRITES: tuple[str, ...] = ("401", "403", "404", "409", "412", "413", "422", "503")
@@ -50,12 +48,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 
 def _scopes(app: FastAPI) -> dict[tuple[str, str], list[str]]:
-    found = {}
-    for context in iter_route_contexts(app.routes):
-        names = [d.dependency.name for d in getattr(context, "dependencies", []) if isinstance(d.dependency, Scoped)]
-        for method in context.methods or ():
-            found[context.path_format or "", method] = names
-    return found
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    return {(r.path_format, method): list(getattr(r, "scopes", ())) for r in routes for method in r.methods or ()}
 
 
 def _complete(operation: dict[str, Any], method: str, scopes: list[str]) -> None:

@@ -102,7 +102,18 @@ class Aggregate(BaseModel):
     state: dict[str, Any]
 
 
-def open_router() -> APIRouter:
+def routers(service: str, deciders: Sequence[Decider[Any, Any, Any]]) -> list[APIRouter]:
+    return [
+        _probes(),
+        _log(service),
+        _subscriptions(service),
+        _parked(service),
+        _backfill(service),
+        _streams(service, deciders),
+    ]
+
+
+def _probes() -> APIRouter:
     router = APIRouter(tags=["probes"])
 
     @router.get("/livez")
@@ -125,14 +136,6 @@ def open_router() -> APIRouter:
         return Response(generate_latest(engine.registry), media_type=CONTENT_TYPE_LATEST)
 
     return router
-
-
-def router(service: str, deciders: Sequence[Decider[Any, Any, Any]]) -> APIRouter:
-    all_routes = APIRouter()
-    for part in (_log(service), _subscriptions(service), _parked(service), _backfill(service)):
-        all_routes.include_router(part)
-    all_routes.include_router(_streams(service, deciders))
-    return all_routes
 
 
 def _log(service: str) -> APIRouter:
@@ -222,7 +225,7 @@ def _streams(service: str, deciders: Sequence[Decider[Any, Any, Any]]) -> APIRou
     @router.get("/{category}/{id}")
     async def read(
         engine: TheEngine,
-        response: Response,
+        request: Request,
         category: str,
         id: UUID,
         version: Annotated[int | None, Query(ge=1)] = None,
@@ -235,7 +238,7 @@ def _streams(service: str, deciders: Sequence[Decider[Any, Any, Any]]) -> APIRou
         loaded = await engine.load(decider, id, version=version, recorded_by=recorded_by)
         if loaded.version == 0 or (version is not None and loaded.version < version):
             raise Unknown(f"{service}.{category}_unknown", id=id)
-        response.headers["etag"] = f'"{loaded.version}"'
+        request.scope["cauce.exchange"].version = loaded.version
         state = decider.state_adapter.dump_python(loaded.state, mode="json")
         return Aggregate(stream=decider.stream(id), version=loaded.version, state=state)
 
