@@ -26,11 +26,10 @@ INSPECTED: Day = (12, 31)
 """The day of an inspection is not known; at the end of its year it has certainly been."""
 
 
-def on(year: int, day: Day) -> str:
-    """The instant in ISO 8601."""
-    return datetime.combine(date(year, *day), NOON).isoformat()
+def on(year: int, day: Day) -> datetime:
+    return datetime.combine(date(year, *day), NOON)
 
 
-def closing(year: int) -> str:
+def closing(year: int) -> datetime:
     """When the year is closed: the first day after it."""
     return on(year + 1, (1, 1))

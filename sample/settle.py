@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from sample.services import Service, Trouble
@@ -44,12 +45,15 @@ async def heard(source: Service, *listeners: Service) -> None:
     await _all(_heard(listener, source.name, position) for listener in listeners)
 
 
-async def reached(service: Service, instant: str) -> None:
+async def reached(service: Service, instant: datetime) -> None:
     """Lets the service's timers fire up to this business time; returns when they have."""
     until = time.monotonic() + PATIENCE
-    while (await service.put("/backfill", {"reached": instant}, wait=WAIT))["reached"] != instant:
+    while True:
+        answer = (await service.put("/backfill", {"reached": instant.isoformat()}, wait=WAIT))["reached"]
+        if answer is not None and datetime.fromisoformat(answer) >= instant:
+            return
         if time.monotonic() > until:
-            raise Stuck(f"The timers of {service.name} do not get to {instant}.")
+            raise Stuck(f"The timers of {service.name} do not get to {instant:%d %B %Y}.")
 
 
 async def _heads(services: Mapping[str, Service]) -> Heads:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import httpx
 import orjson
@@ -125,5 +126,5 @@ async def test_a_consequence_that_never_comes_is_given_up_with_its_name(monkeypa
 
 async def test_timers_are_asked_for_until_they_have_reached_the_business_time() -> None:
     fakes = channel()
-    await reached(ask(fakes["partner"]), "2000-02-01T20:00:00Z")
-    assert fakes["partner"].timers == ["2000-02-01T20:00:00Z"] * 2
+    await reached(ask(fakes["partner"]), datetime(2000, 2, 1, 12, tzinfo=UTC))
+    assert fakes["partner"].timers == ["2000-02-01T12:00:00+00:00"] * 2
