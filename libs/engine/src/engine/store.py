@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import resources
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -20,7 +20,7 @@ from engine.reactions import Send
 from engine.views import Statement, Table, View
 
 S = TypeVar("S")
-Db = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
+Db: TypeAlias = "asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
 
 SCHEMA = resources.files("engine").joinpath("schema.sql").read_text()
 LOCK = (1128355157, 1)
