@@ -1,0 +1,87 @@
+"""The development issuer of access tokens: a key of this clone's own, its public half for the services, and tokens."""
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from devstack import place
+from devstack.postgres import write_secret
+from devstack.services import SERVICES
+from devstack.trouble import Trouble
+
+ISSUER, AUDIENCE, ALGORITHM = "cauce-dev", "cauce", "ES256"
+
+
+def _each(*verbs: str) -> tuple[str, ...]:
+    return tuple(f"{service.name}:{verb}" for service in SERVICES for verb in verbs)
+
+
+# Who may do what: the only table of it.
+ROLES = {
+    "channel-manager": _each("read", "write", "decide"),
+    "auditor": _each("read"),
+    "ops": _each("read", "ops"),
+    "backfill": _each("read", "write", "decide", "backfill"),
+}
+
+
+def scopes_of(role: str) -> tuple[str, ...]:
+    """Raises Trouble for a role that is not in the table."""
+    if role not in ROLES:
+        raise Trouble(f"there is no role {role}; the roles are {', '.join(ROLES)}")
+    return ROLES[role]
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """Signs tokens with the key in `folder`, made there when absent; `jwks` is what services verify with."""
+
+    folder: Path
+
+    @property
+    def key_file(self) -> Path:
+        return self.folder / "issuer.key.json"
+
+    @property
+    def jwks(self) -> Path:
+        return self.folder / "issuer.jwks.json"
+
+    def key(self) -> ECKey:
+        if not self.key_file.exists():
+            made = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM}, auto_kid=True)
+            write_secret(self.key_file, json.dumps(made.as_dict(private=True)))
+        return ECKey.import_key(json.loads(self.key_file.read_text()))
+
+    def publish(self) -> Path:
+        """Writes the public key set and says where."""
+        self.jwks.parent.mkdir(parents=True, exist_ok=True)
+        self.jwks.write_text(json.dumps({"keys": [self.key().as_dict(private=False)]}))
+        return self.jwks
+
+    def mint(self, subject: str, scopes: Iterable[str], ttl: float = 3600.0, partner_id: UUID | None = None) -> str:
+        """An access token (RFC 9068) good for `ttl` seconds; with `partner_id`, one for a partner's own people."""
+        now = int(time.time())
+        key = self.key()
+        claims: dict[str, object] = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": subject,
+            "scope": " ".join(sorted(scopes)),
+            "iat": now,
+            "exp": now + int(ttl),
+        }
+        if partner_id is not None:
+            claims["partner_id"] = str(partner_id)
+        header = {"alg": ALGORITHM, "typ": "at+jwt", "kid": key.kid}
+        return jwt.encode(header, claims, key, algorithms=[ALGORITHM])
+
+
+def mint(subject: str, scopes: Iterable[str], ttl: float = 3600.0, partner_id: UUID | None = None) -> str:
+    """A token of this clone's own issuer."""
+    return Issuer(place.kept()).mint(subject, scopes, ttl, partner_id)

@@ -1,0 +1,66 @@
+"""Loopback ports: whether one is free, who holds it, and free ones for tests."""
+
+import errno
+import random
+import socket
+
+import psutil
+
+from devstack.trouble import Trouble
+
+HOST = "127.0.0.1"
+# Below Linux's range for outgoing connections (32768 and up): a client that calls a stopped server on a port inside
+# that range can end up connected to itself, and then holds the port.
+FOR_TESTS = range(20_000, 32_000)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as candidate:
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            candidate.bind((HOST, port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+def free(count: int = 1) -> list[int]:
+    """That many ports in a row, free right now."""
+    for _ in range(200):
+        first = random.choice(FOR_TESTS)  # noqa: S311 - not a secret
+        ports = list(range(first, first + count))
+        if all(map(is_free, ports)):
+            return ports
+    raise Trouble(f"no {count} free ports in a row were found between {FOR_TESTS.start} and {FOR_TESTS.stop}")
+
+
+def holder(port: int) -> str | None:
+    """Who holds the port, as far as we may see: "nginx (pid 812)"."""
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:
+        return None
+    pids = [c.pid for c in connections if c.laddr and c.laddr.port == port and c.status == psutil.CONN_LISTEN and c.pid]
+    try:
+        return f"{psutil.Process(pids[0]).name()} (pid {pids[0]})" if pids else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def require_free(port: int, purpose: str) -> None:
+    """Raises Trouble, naming the port, what it is for and who holds it."""
+    if not is_free(port):
+        held = holder(port)
+        by = f" by {held}" if held else " by another process"
+        raise Trouble(f"port {port}, needed for {purpose}, is taken{by}: stop that process, then start again")
+
+
+def accepts(port: int) -> bool:
+    """Whether something answers a connection on the port."""
+    try:
+        with socket.create_connection((HOST, port), timeout=0.5):
+            return True
+    except OSError:
+        return False

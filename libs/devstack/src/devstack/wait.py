@@ -1,0 +1,50 @@
+"""Waiting for a condition, and coroutines called from plain code."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import TypeVar
+
+from devstack.child import Child
+from devstack.trouble import Trouble
+
+T = TypeVar("T")
+EVERY = 0.02
+
+
+def until(ready: Callable[[], bool], child: Child, seconds: float) -> None:
+    """Returns when `ready()`; Trouble when the child dies first or the seconds run out."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if not child.alive():
+            raise child.died()
+        if time.monotonic() > deadline:
+            raise Trouble(
+                f"{child.name} was not ready within {seconds:.0f} s; the end of its log {child.log}:", child.log
+            )
+        time.sleep(EVERY)
+
+
+def until_true(ready: Callable[[], bool], what: str, seconds: float) -> None:
+    """Returns when `ready()`; Trouble when the seconds run out."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise Trouble(f"{what} was not ready within {seconds:.0f} s")
+        time.sleep(EVERY)
+
+
+def run_apart(coroutine: Coroutine[object, object, T]) -> T:
+    """The coroutine's result, from a loop in a thread of its own, so that it works inside and outside another loop."""
+    result: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(asyncio.run(coroutine))
+        except BaseException as error:  # noqa: BLE001 - handed to the caller
+            result.set_exception(error)
+
+    threading.Thread(target=run, name="run_apart").start()
+    return result.result()
