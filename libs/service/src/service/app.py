@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 from engine import Decider, Policy, Process, View
+from engine.runtime import Engine
 from fastapi import APIRouter, FastAPI
 
 from service import logs, openapi, ops, problems
-from service._engine import Engine
 from service.access import Access
 from service.exchange import Edge
 from service.keys import Keys
@@ -20,8 +20,6 @@ from service.routing import mount
 from service.settings import Settings
 
 log = structlog.get_logger()
-
-MakeEngine = Callable[..., Engine]
 
 
 def create_app(
@@ -43,7 +41,16 @@ def create_app(
     """
     logs.configure(service, settings.log_level)
     if engine is None:
-        engine = _engine(service, settings, deciders=deciders, views=views, policies=policies)
+        engine = Engine(
+            service,
+            postgres_url=settings.postgres_url,
+            kafka_bootstrap=settings.kafka_bootstrap,
+            role=settings.role,
+            topic_prefix=settings.topic_prefix,
+            deciders=deciders,
+            views=views,
+            policies=policies,
+        )
     app = FastAPI(
         title=title or f"Cauce {service}",
         description=description,
@@ -69,19 +76,6 @@ def create_app(
         request_timeout=settings.request_timeout,
     )
     return app
-
-
-def _engine(service: str, settings: Settings, **parts: Any) -> Engine:
-    from engine.runtime import Engine as RealEngine
-
-    return RealEngine(
-        service,
-        postgres_url=settings.postgres_url,
-        kafka_bootstrap=settings.kafka_bootstrap,
-        role=settings.role,
-        topic_prefix=settings.topic_prefix,
-        **parts,
-    )
 
 
 @asynccontextmanager

@@ -11,10 +11,10 @@ from uuid import UUID, uuid4
 
 import structlog
 from engine.errors import passes
+from engine.runtime import Engine
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service._engine import Engine
 from service.access import Access, Principal
 from service.logs import AccessLog, correlation
 from service.metrics import RequestMetrics
@@ -76,7 +76,10 @@ class Exchange:
             self._length += len(message.get("body", b""))
             if self._length > self.body_limit:
                 detail = f"The body may have at most {self.body_limit} bytes."
-                raise ProblemError(413, "body_too_large", detail, limit=self.body_limit)
+                # Closing is what spares the server the rest of it.
+                raise ProblemError(
+                    413, "body_too_large", detail, headers={"Connection": "close"}, limit=self.body_limit
+                )
         return message
 
     async def send(self, message: Message) -> None:

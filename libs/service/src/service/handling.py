@@ -8,11 +8,12 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4, uuid5
 
 from engine import Command, Context, Decider, Fact, Receipt, Rejected, Send, Unknown
+from engine.runtime import Engine
+from engine.store import Loaded
 from fastapi import Depends
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.requests import Request
 
-from service._engine import Engine, Loaded
 from service.access import ScopeMissing
 from service.exchange import Exchange
 from service.paging import Listing, Window, listing, page

@@ -64,7 +64,7 @@ def configure(service: str, level: str = "info") -> None:
         logger.handlers.clear()
         logger.propagate = True
     # The kit writes the access line, with the route and the correlation id.
-    logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("uvicorn.access").propagate = False
     for name in ("aiokafka", "httpx", "httpcore", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

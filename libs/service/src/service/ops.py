@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from engine import Decider, Unknown
+from engine.runtime import Engine
 from fastapi import APIRouter, Depends, Query
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service._engine import Engine
 from service.access import scope
 from service.problems import RETRY_AFTER, ProblemError
 
@@ -169,9 +169,10 @@ def _subscriptions(service: str) -> APIRouter:
     ) -> Reached:
         """Whether a subscription has handled its own service's log through `position`, or, for another service's
         topic, all that was published before this call; waits for it."""
-        if name not in {each.name for each in await engine.subscriptions()}:
-            raise Unknown(f"{service}.subscription_unknown", name=name)
-        return Reached(reached=await engine.handled(name, wait, position=position))
+        try:
+            return Reached(reached=await engine.handled(name, wait, position=position))
+        except LookupError:
+            raise Unknown(f"{service}.subscription_unknown", name=name) from None
 
     return router
 
