@@ -50,14 +50,20 @@ class LogReader:
         self._batch = batch
         self._poll = poll
         self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     def wake(self) -> None:
         self._wake.set()
 
+    def stop(self) -> None:
+        """Ends after the batch in hand."""
+        self._stopping.set()
+        self._wake.set()
+
     async def run(self) -> None:
-        """Reads while it holds the lease. Ends only by cancellation."""
+        """Reads while it holds the lease, until `stop`."""
         delay = 0.05
-        while True:
+        while not self._stopping.is_set():
             try:
                 async with self._pool.acquire() as db:
                     if await self._lease.acquire(db):
@@ -72,10 +78,11 @@ class LogReader:
                     raise
                 log.warning("log_reader_retries", subscription=self._subscription.name, error=repr(error))
                 delay = min(delay * 2, 2.0)
-            await asyncio.sleep(delay)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay)
 
     async def _follow(self, epoch: int, next_offset: int) -> None:
-        while self._lease.epoch is not None:
+        while self._lease.epoch is not None and not self._stopping.is_set():
             self._wake.clear()
             rows = await self._pool.fetch(_READ, next_offset, self._batch)
             if rows:

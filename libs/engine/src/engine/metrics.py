@@ -30,7 +30,7 @@ class Metrics:
             "cauce_ghost_events", "Events on the topic that a restored store does not have.", registry=self.registry
         )
         self.consumer_lag = Gauge(
-            "cauce_consumer_lag_events", "Records not yet handled.", ["subscription"], registry=self.registry
+            "cauce_consumer_lag_events", "Records not yet handled.", ["subscription", "source"], registry=self.registry
         )
         self.parked = Gauge("cauce_parked_streams", "Parked streams.", ["subscription"], registry=self.registry)
         self.timers_overdue = Gauge(

@@ -78,6 +78,10 @@ class Relay:
     def wake(self) -> None:
         self._wake.set()
 
+    @property
+    def leads(self) -> bool:
+        return self._lease.epoch is not None
+
     async def run(self) -> None:
         """Leads while it holds the lease; stands by otherwise. Ends only by cancellation."""
         delay = self._poll

@@ -188,6 +188,10 @@ class ViewBuilds:
         await self.refresh(db)
         return next(b for b in self.builds if b.view is view and b.generation == generation)
 
+    def unfinished(self) -> list[Build]:
+        """Our builds that still have a step to take: to be shown, or to be written by appends."""
+        return [b for b in self.builds if not b.live or (b.view.inline and b.feed == "log")]
+
     async def tend(self, db: Db, caught_up: Sequence[Build]) -> bool:
         """Takes the next step for each of our builds that has caught up; True if anything changed."""
         changed = False
