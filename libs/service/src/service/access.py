@@ -14,6 +14,7 @@ from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError, Unsu
 from joserfc.jwa import JWSAlgModel
 from joserfc.jws import JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry
+from pydantic import BaseModel, Field, StrictStr
 from starlette.requests import Request
 
 from service.keys import Keys
@@ -135,16 +136,16 @@ class Access:
         self._verified[token] = (principal, expires)
 
 
+class _Caller(BaseModel):
+    sub: StrictStr = Field(min_length=1)
+    scope: StrictStr = ""
+    client_id: StrictStr | None = None
+    partner_id: UUID | None = None
+
+
 def _principal(claims: Mapping[str, Any]) -> Principal:
-    scope, partner = claims.get("scope", ""), claims.get("partner_id")
-    if not isinstance(scope, str):
-        raise TypeError("scope is not a string")
-    return Principal(
-        subject=claims["sub"],
-        scopes=frozenset(scope.split()),
-        client=claims.get("client_id"),
-        partner_id=None if partner is None else UUID(partner),
-    )
+    caller = _Caller.model_validate(claims)
+    return Principal(caller.sub, frozenset(caller.scope.split()), caller.client_id, caller.partner_id)
 
 
 class Scoped:

@@ -62,9 +62,9 @@ def create_app(
     app.state.service = service
     app.state.engine = engine
     app.state.settings = settings
-    mount(app, [*routes, *ops.routers(service, deciders)], open=ops.OPEN)
+    mounted = mount(app, [*routes, *ops.routers(service, deciders)], open=ops.OPEN)
     problems.install(app)
-    openapi.install(app)
+    openapi.install(app, mounted)
     app.add_middleware(
         Edge,
         service=service,

@@ -11,7 +11,6 @@ from fastapi import APIRouter, FastAPI, params
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 
 from service import openapi
 from service.access import Scoped, ScopeMissing
@@ -57,6 +56,12 @@ class KitRoute(APIRoute):
 
         return checked
 
+    @property
+    def providers(self) -> frozenset[Callable[..., Any]]:
+        """What of the kit the endpoint asks for."""
+        found: frozenset[Callable[..., Any]] = getattr(self.endpoint, "cauce_providers", frozenset())
+        return found
+
 
 def provided(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     """The endpoint as FastAPI sees it: without the parameters that the kit provides (Handle, NewId, Read ...)."""
@@ -79,6 +84,7 @@ def provided(endpoint: Callable[..., Any]) -> Callable[..., Any]:
         return await endpoint(**values)
 
     call.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+    call.cauce_providers = frozenset(providers.values())  # type: ignore[attr-defined]
     return call
 
 
@@ -98,22 +104,29 @@ def _named(parameters: list[inspect.Parameter], kind: type[Any], name: str) -> s
     return name
 
 
-def mount(app: FastAPI, routers: Iterable[APIRouter], *, open: frozenset[str]) -> None:
-    """Puts the routers' routes into the app. One flat list: FastAPI matches an included router's routes twice.
+def mount(app: FastAPI, routers: Iterable[APIRouter], *, open: frozenset[str]) -> list[KitRoute]:
+    """Puts the routers' routes into the app and returns them. They are one flat list, as FastAPI matches the routes of
+    an included router twice.
 
     Raises UnsafeRoute for a route without a scope that is not at one of the `open` paths.
     """
     names: dict[str, str] = {}
-    mounted: list[BaseRoute] = []
+    places: set[tuple[str, str]] = set()
+    mounted: list[KitRoute] = []
     for router in routers:
         for context in iter_route_contexts(router.routes):
             route = _own(context, app)
             where = f"{' '.join(sorted(route.methods or ()))} {route.path}"
             _check(route, where, open)
+            taken = {(method, route.path_format) for method in route.methods or ()}
+            if taken & places:
+                raise UnsafeRoute(f"{where} is there twice: the second would never be reached")
+            places |= taken
             if route.include_in_schema and names.setdefault(route.unique_id, where) != where:
                 raise UnsafeRoute(f"{where} and {names[route.unique_id]} are both called {route.unique_id}: rename one")
             mounted.append(route)
     app.router.routes[:0] = mounted  # before FastAPI's own for the documentation, as routes are tried in order
+    return mounted
 
 
 def _own(context: RouteContext, app: FastAPI) -> KitRoute:

@@ -1,0 +1,298 @@
+"""`cauce`: run a service, look into its log, and bring it on when it is stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any, NoReturn, TypeVar
+from uuid import UUID
+
+import typer
+from engine import Decider, Fact
+from engine.errors import passes
+from engine.runtime import Engine
+from fastapi import FastAPI
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from service import server
+from service.addresses import addresses
+from service.client import Failed, ask
+from service.routing import UnsafeRoute
+from service.settings import InvalidSettings
+
+T = TypeVar("T")
+app = typer.Typer(help="Run Cauce's services and look after them.", no_args_is_help=True, rich_markup_mode="rich")
+view = typer.Typer(help="Read models.", no_args_is_help=True)
+parked = typer.Typer(help="Streams that a subscription could not go on with.", no_args_is_help=True)
+app.add_typer(view, name="view")
+app.add_typer(parked, name="parked")
+out = Console()
+err = Console(stderr=True, soft_wrap=True)
+
+Service = Annotated[str, typer.Argument(help="A service's name, like partner.", show_default=False)]
+Subscription = Annotated[str, typer.Argument(help="As `cauce lag` shows it, like risk.rules.", show_default=False)]
+Stream = Annotated[str, typer.Argument(help="<category>-<uuid>, like contract-7f0c...", show_default=False)]
+
+
+def main() -> None:
+    app()
+
+
+@app.command()
+def run(name: Service) -> None:
+    """Runs a service until it is told to stop; then it finishes what is open and leaves in order.
+
+    Settings come from CAUCE_... variables. Example: CAUCE_POSTGRES_URL=postgresql://... CAUCE_KAFKA_BOOTSTRAP=...
+    CAUCE_JWKS=jwks.json [b]cauce run partner[/b]
+    """
+    with sentences():
+        started = server.serve(_app(name))
+    if not started:
+        fail(f"{name} did not start; the lines above say why.", 3)
+
+
+@app.command()
+def migrate(name: Service) -> None:
+    """Makes or brings up to date a service's tables and topics. Safe to repeat.
+
+    Example: [b]cauce migrate partner[/b]
+    """
+    with sentences():
+        _at_rest(kafka=True)
+        asyncio.run(_engine(name).migrate())
+    out.print(f"{name}: the database and the topics are ready.")
+
+
+@app.command()
+def stream(
+    name: Service,
+    stream_id: Stream,
+    version: Annotated[int | None, typer.Option(min=1, help="Only up to this version.")] = None,
+    recorded_by: Annotated[datetime | None, typer.Option(help="Only what the log knew then (UTC).")] = None,
+) -> None:
+    """Shows what happened to one thing, with both clocks, and the state that it led to.
+
+    Reads the service's own database, CAUCE_POSTGRES_URL.
+    Example: [b]cauce stream contract contract-7f0c1d1e-0000-4000-8000-000000000000 --version 3[/b]
+    """
+    until = None if recorded_by is None else recorded_by.replace(tzinfo=UTC)
+    with sentences():
+        _at_rest()
+        engine = _engine(name)
+        decider, id = _parsed(engine, name, stream_id)
+        facts, state = asyncio.run(_read(engine, decider, id, version, until))
+    if not facts:
+        fail(f"{name} has no events of {stream_id}{' up to there' if version or recorded_by else ''}.")
+    out.print(_happenings(stream_id, facts))
+    out.print(f"State at version {facts[-1].version}:")
+    out.print_json(json.dumps(state))
+
+
+@view.command("rebuild")
+def rebuild(name: Service, view_name: Annotated[str, typer.Argument(help="The view.", show_default=False)]) -> None:
+    """Builds a view anew from the log, beside the live one, and switches when it has caught up.
+
+    Workers of the service must be running: they do the work. Example: [b]cauce view rebuild contract contracts[/b]
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with sentences():
+        _at_rest()
+        engine = _engine(name)
+        with Progress(*columns, console=out) as progress:
+            task = progress.add_task(f"{name}: {view_name}", total=None)
+
+            async def work() -> None:
+                async with _started(engine):
+                    await engine.rebuild(
+                        view_name, lambda done, total: progress.update(task, completed=done, total=total)
+                    )
+
+            asyncio.run(work())
+    out.print(f"{view_name} is rebuilt and live.")
+
+
+@app.command()
+def lag(name: Annotated[str | None, typer.Argument(help="One service; all if absent.")] = None) -> None:
+    """Shows how far behind each subscription is, and how many streams of it are parked.
+
+    Needs CAUCE_TOKEN with <service>:read. Example: [b]cauce lag risk[/b]
+    """
+    table = Table("service", "subscription", "source", "lag", "parked", title=None)
+    with sentences():
+        names = [name] if name else sorted(addresses())
+        failed = []
+        for each in names:
+            try:
+                _add_lag(table, each)
+            except Failed as failure:
+                failed.append(str(failure))
+    if table.row_count:
+        out.print(table)
+    for sentence in failed:
+        err.print(sentence, style="red", highlight=False, markup=False)
+    if not table.row_count:
+        raise typer.Exit(1)
+
+
+@parked.command("list")
+def parked_list(name: Service) -> None:
+    """Lists parked streams with the reason. Needs CAUCE_TOKEN with <service>:ops.
+
+    Example: [b]cauce parked list risk[/b]
+    """
+    with sentences():
+        found = ask(name, "GET", "/parked-streams")
+    if not found:
+        out.print(f"{name}: nothing is parked.")
+        return
+    table = Table("subscription", "stream", "events", "since", "reason")
+    for each in found:
+        table.add_row(each["subscription"], each["stream"], str(each["events"]), each["since"], each["reason"])
+    out.print(table)
+    out.print(f"Next: mend the cause, then `cauce parked retry {name} <subscription> <stream>`.", highlight=False)
+
+
+@parked.command("retry")
+def parked_retry(name: Service, subscription: Subscription, stream_id: Stream) -> None:
+    """Handles a parked stream's events again, in order. Needs CAUCE_TOKEN with <service>:ops.
+
+    Example: [b]cauce parked retry risk risk.rules evaluation-7f0c...[/b]
+    """
+    with sentences():
+        result = ask(name, "POST", f"/parked-streams/{subscription}/{stream_id}/retry")
+    out.print(f"{result['handled']} handled, {result['remaining']} left.")
+    if result["error"]:
+        fail(f"It stopped at: {result['error']}. Mend that and retry, or drop the stream with a reason.")
+
+
+@parked.command("drop")
+def parked_drop(
+    name: Service,
+    subscription: Subscription,
+    stream_id: Stream,
+    reason: Annotated[str, typer.Option(help="Why these events need no effect. It is recorded.")],
+) -> None:
+    """Gives up a parked stream's waiting events for good. Needs CAUCE_TOKEN with <service>:ops.
+
+    Example: [b]cauce parked drop risk risk.rules evaluation-7f0c... --reason "entered twice, see ticket 12"[/b]
+    """
+    with sentences():
+        result = ask(name, "POST", f"/parked-streams/{subscription}/{stream_id}/drop", json={"reason": reason})
+    out.print(f"{result['events']} dropped.")
+
+
+def fail(sentence: str, code: int = 1) -> NoReturn:
+    err.print(sentence, style="red", highlight=False, markup=False)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turns the failures that a person can do something about into a sentence, and the exit code."""
+    try:
+        yield
+    except InvalidSettings as error:
+        fail(str(error), 2)
+    except (UnsafeRoute, Failed) as error:
+        fail(str(error))
+    except LookupError as error:
+        fail(f"{error.args[0] if error.args else error}.")
+    except Exception as error:
+        if not passes(error):
+            raise
+        fail(f"Postgres or Kafka cannot be reached: {error}. Check CAUCE_POSTGRES_URL and CAUCE_KAFKA_BOOTSTRAP.")
+
+
+def _app(name: str) -> FastAPI:
+    try:
+        module = importlib.import_module(f"{name}.app")
+    except ModuleNotFoundError as error:
+        if error.name not in (name, f"{name}.app"):
+            raise
+        raise Failed(f"There is no service {name!r}: its package would be {name} with an app.py.") from None
+    made: FastAPI = module.app()
+    return made
+
+
+def _at_rest(*, kafka: bool = False) -> None:
+    """Sets what a command that does not serve leaves open: no tasks, no tokens, nothing on stdout but the answer."""
+    os.environ["CAUCE_ROLE"] = "api"
+    os.environ["CAUCE_LOG_LEVEL"] = "error"
+    os.environ.setdefault("CAUCE_JWKS", "not-needed")
+    if not kafka:
+        os.environ.setdefault("CAUCE_KAFKA_BOOTSTRAP", "not-needed:1")
+
+
+def _engine(name: str) -> Engine:
+    engine: Engine = _app(name).state.engine
+    return engine
+
+
+@asynccontextmanager
+async def _started(engine: Engine) -> AsyncIterator[None]:
+    await engine.start()
+    try:
+        yield
+    finally:
+        await engine.stop()
+
+
+def _parsed(engine: Engine, name: str, stream_id: str) -> tuple[Decider[Any, Any, Any], UUID]:
+    category, text = stream_id[:-37], stream_id[-36:]
+    deciders = engine.store.deciders
+    if category not in deciders:
+        raise Failed(f"{name} has no streams like {stream_id}; its streams are {_forms(deciders)}.")
+    try:
+        return deciders[category], UUID(text)
+    except ValueError:
+        raise Failed(f"{stream_id} does not end in a uuid; streams are {_forms(deciders)}.") from None
+
+
+def _forms(categories: Any) -> str:
+    return ", ".join(f"{category}-<uuid>" for category in sorted(categories))
+
+
+async def _read(
+    engine: Engine, decider: Decider[Any, Any, Any], id: UUID, version: int | None, until: datetime | None
+) -> tuple[list[Fact[Any]], Any]:
+    facts: list[Fact[Any]] = []
+    async with _started(engine):
+        while page := await engine.history(decider, id, after=len(facts), limit=500):
+            facts += page
+        loaded = await engine.load(decider, id, version=version, recorded_by=until)
+    shown = [f for f in facts if f.version <= loaded.version]
+    return shown, decider.state_adapter.dump_python(loaded.state, mode="json")
+
+
+def _happenings(stream_id: str, facts: list[Fact[Any]]) -> Table:
+    table = Table("v", "event", "occurred", "recorded", "by", "because of", "data", title=stream_id)
+    for fact in facts:
+        table.add_row(
+            str(fact.version),
+            type(fact.event).__name__,
+            f"{fact.occurred_at:%Y-%m-%d %H:%M:%S}",
+            f"{fact.recorded_at:%Y-%m-%d %H:%M:%S}",
+            fact.actor,
+            str(fact.causation_id or "-"),
+            json.dumps(fact.event.model_dump(mode="json"), ensure_ascii=False),
+        )
+    return table
+
+
+def _add_lag(table: Table, name: str) -> None:
+    subscriptions = ask(name, "GET", "/subscriptions")
+    log = ask(name, "GET", "/log")
+    table.add_row(name, "(relay)", name, _shown(log["head"] - log["published"]), "")
+    for each in subscriptions:
+        table.add_row(name, each["name"], each["source"], _shown(each["lag"]), _shown(each["parked"]))
+
+
+def _shown(number: int) -> str:
+    return "0" if number == 0 else f"[yellow]{number:,}[/yellow]"
