@@ -40,6 +40,7 @@ class LogReader:
         *,
         batch: int = 500,
         poll: float = 1.0,
+        linger: float = 0.01,
     ) -> None:
         self._pool = pool
         self._applier = applier
@@ -49,6 +50,7 @@ class LogReader:
         self._heard = heard
         self._batch = batch
         self._poll = poll
+        self._linger = linger
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -92,3 +94,4 @@ class LogReader:
                 continue
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._poll)
+                await asyncio.sleep(self._linger)  # a burst of appends is one batch, not a transaction each
