@@ -220,6 +220,8 @@ class MemoryEngine:
         return [SubscriptionStatus("lending.reminding", "lending", 3, len(self.parked_streams))]
 
     async def handled(self, subscription: str, wait: float, *, position: int | None = None) -> bool:
+        if subscription != "lending.reminding":
+            raise LookupError(subscription)
         self.calls.append(("handled", subscription, wait, position))
         return position == 1
 
@@ -359,6 +361,13 @@ def make_app(engine: MemoryEngine, settings: Callable[..., Settings]) -> Callabl
         routes = list(routers) or [lending_routes()]
         return create_app("lending", settings(**values), routes=routes, deciders=[LOANS], engine=engine)
 
+    def again(*routers: APIRouter, **values: Any) -> FastAPI:
+        """Another process of the same service: the same facts, metrics of its own."""
+        routes = list(routers) or [lending_routes()]
+        other = replace(engine, registry=CollectorRegistry())
+        return create_app("lending", settings(**values), routes=routes, deciders=[LOANS], engine=other)
+
+    make.again = again  # type: ignore[attr-defined]
     return make
 
 
@@ -385,4 +394,6 @@ def client(make_app: Callable[..., FastAPI], connect: Callable[..., httpx.AsyncC
 
 @pytest.fixture
 def lending() -> SimpleNamespace:
-    return SimpleNamespace(now=NOW, loans=LOANS, routes=lending_routes, all_scopes=ALL_SCOPES, Open=Open)
+    return SimpleNamespace(
+        now=NOW, loans=LOANS, routes=lending_routes, all_scopes=ALL_SCOPES, Open=Open, Approve=Approve, Send=Send
+    )

@@ -20,6 +20,8 @@ MAX_AGE = 300.0
 """Seconds after which the keys are fetched again."""
 INTERVAL = 10.0
 """Seconds in which there is at most one fetch, whatever key ids callers name."""
+WITHOUT = 1.0
+"""The same while there are no keys at all and every request fails for it."""
 
 
 class Keys:
@@ -46,7 +48,7 @@ class Keys:
     async def refreshed(self) -> KeySet:
         """As `current`, fetched again unless that was done just now."""
         async with self._lock:
-            if self._now() - self._tried >= INTERVAL or self._keys is None:
+            if self._now() - self._tried >= (WITHOUT if self._keys is None else INTERVAL):
                 self._tried = self._now()
                 await self._fetch()
         if self._keys is None:

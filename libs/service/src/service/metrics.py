@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 UNMATCHED = "unmatched"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestMetrics:
@@ -28,7 +29,8 @@ class RequestMetrics:
     def observe(self, scope: Scope, status: int, seconds: float) -> str:
         """Counts the request and returns its route template."""
         route = getattr(scope.get("route"), "path", UNMATCHED)
-        key = (scope["method"], route, status)
+        method = scope["method"]
+        key = (method if method in METHODS else "other", route, status)
         child = self._children.get(key)
         if child is None:
             child = self._children[key] = self._seconds.labels(key[0], route, str(status))
