@@ -31,6 +31,15 @@ class SuspensionCause(BaseModel):
     evidence: tuple[UUID, ...] = ()
 
 
+class DimensionScore(BaseModel):
+    """One line of an application's scoring: the score from 0 to 100, and the dimension's weight in percent."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    dimension: str
+    score: Decimal
+    weight: Decimal
+
+
 class PartnerApplied(Event, type="cauce.partner.PartnerApplied.v1"):
     """Somebody asked to become a partner. The stream is the application's."""
 
@@ -43,20 +52,26 @@ class PartnerApplied(Event, type="cauce.partner.PartnerApplied.v1"):
 
 
 class ApplicationScored(Event, type="cauce.partner.ApplicationScored.v1"):
-    """The application was scored against a version of the standard; total from 0 to 100."""
+    """The application was scored against a version of the standard; `total` is the weighted score from 0 to 100.
+
+    A failed gate refuses approval unless it is overridden.
+    """
 
     application_id: UUID
     standard: str
     standard_version: int
     total: Decimal
     failed_gates: tuple[str, ...] = ()
+    scores: tuple[DimensionScore, ...] = ()
 
 
 class ApplicationApproved(Event, type="cauce.partner.ApplicationApproved.v1"):
-    """The application was approved. `partner_id` is the id the partner will have."""
+    """The application was approved; with `override_reason`, although it failed a gate. `partner_id` is the id that the
+    partner will have."""
 
     application_id: UUID
     partner_id: UUID
+    override_reason: str | None = None
 
 
 class ApplicationDeclined(Event, type="cauce.partner.ApplicationDeclined.v1"):
@@ -109,6 +124,13 @@ class PartnerReinstated(Event, type="cauce.partner.PartnerReinstated.v1"):
     lifted_cause_id: UUID
 
 
+class PartnerLapsed(Event, type="cauce.partner.PartnerLapsed.v1"):
+    """A prospective partner's negotiation ended without a contract."""
+
+    partner_id: UUID
+    reason: str
+
+
 class PartnerTerminated(Event, type="cauce.partner.PartnerTerminated.v1"):
     """The partner's last contract ended."""
 
@@ -127,5 +149,6 @@ PUBLIC: tuple[type[Event], ...] = (
     PartnerActivated,
     PartnerSuspended,
     PartnerReinstated,
+    PartnerLapsed,
     PartnerTerminated,
 )
