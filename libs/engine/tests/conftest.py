@@ -20,7 +20,7 @@ from engine.store import SCHEMA, prepare
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import engine_example as example  # noqa: E402
+import engine_example as example
 
 SHORT = {
     "partitions": 3,
@@ -43,11 +43,17 @@ async def _migrate(url: str) -> None:
         await connection.close()
 
 
-@pytest.fixture
-def engine_databases(databases: Databases) -> Callable[[], str]:
-    """Makes fresh databases with the engine's schema; returns a URL, as the owner."""
+@pytest.fixture(scope="session")
+def migrated() -> Callable[[Databases], str]:
+    """Makes a fresh database with the engine's schema among the given ones; returns its URL, as the owner."""
     template = f"engine_{hashlib.sha256(SCHEMA.encode()).hexdigest()[:12]}"
-    return lambda: databases.create(template, _migrate)
+    return lambda databases: databases.create(template, _migrate)
+
+
+@pytest.fixture
+def engine_databases(databases: Databases, migrated: Callable[[Databases], str]) -> Callable[[], str]:
+    """Makes fresh databases with the engine's schema; returns a URL, as the owner."""
+    return lambda: migrated(databases)
 
 
 @pytest.fixture

@@ -158,7 +158,9 @@ declare
 begin
     if cardinality(p_command_ids) > 0 then
         insert into command (id, stream, version, events, refusal)
-        select * from unnest(p_command_ids, p_command_streams, p_command_versions, p_command_events, p_refusals);
+        select * from unnest(p_command_ids, p_command_streams, p_command_versions, p_command_events, p_refusals)
+            as c (id, stream, version, events, refusal)
+        order by c.id;  -- nor can two that share commands
     end if;
     for i in 1 .. cardinality(p_streams) loop
         if p_expected[i] = 0 then

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import resources
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -27,14 +27,17 @@ LOCK = (1128355157, 1)
 """The two-int advisory lock that every append shares; see append() in schema.sql."""
 
 EVENT_LIMIT = 900_000
-"""Bytes of an event with its stream id and about 1 kB of headers; Kafka's own default limit is 1,048,588."""
+"""Bytes of an event as a record on Kafka, key and headers counted: what is stored can be published. Topics take
+records of 1,048,588 bytes."""
+
+_FIXED_HEADERS = 800
+"""More than the headers of a record whose size does not depend on what a caller says."""
 
 _APPEND = "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19)"
 
 _LOAD = """
 select s.id, s.version as head, s.snapshot_version, e.version, e.type, e.data,
-       case when s.snapshot_fingerprint = $2 and e.version is not distinct from e.first then s.snapshot end as snapshot,
-       s.snapshot_fingerprint = $2 as fresh
+       case when s.snapshot_fingerprint = $2 and e.version is not distinct from e.first then s.snapshot end as snapshot
 from stream s
 left join lateral (
     select version, type, data, min(version) over () as first from event
@@ -70,12 +73,13 @@ class Intent:
 
 @dataclass
 class _Working:
-    """An aggregate while a unit of work decides on it."""
+    """An aggregate while a unit of work decides on it; `snapshot`: the version of the snapshot that was used, or 0."""
 
     decider: Decider[Any, Any, Any]
     state: Any
     loaded: int
     version: int
+    snapshot: int = 0
 
 
 @dataclass
@@ -166,6 +170,7 @@ class Store:
                 working = found[row["id"]]
                 if row["snapshot"] is not None and working.version == 0:
                     working.state = decider.state_adapter.validate_json(row["snapshot"])
+                    working.snapshot = row["snapshot_version"]
                 if row["type"] is not None:
                     working.state = decider.evolve(working.state, decider.codec.decode(row["type"], row["data"]))
                 working.version = working.loaded = row["head"]
@@ -184,35 +189,42 @@ class Store:
         working = await self._load_many(db, fresh) if fresh else {}
         batch = _Batch()
         outcomes: list[Receipt | Rejected] = []
-        receipts: list[tuple[int, int]] = []  # outcome index, index of its last event
-        for intent in intents:
+        lasts: dict[int, int] = {}  # outcome index -> index of its last event
+        first: dict[UUID, int] = {}  # command id -> index of its outcome
+        for n, intent in enumerate(intents):
+            if intent.command_id is not None and n != (same := first.setdefault(intent.command_id, n)):
+                outcomes.append(outcomes[same])
+                if same in lasts:
+                    lasts[n] = lasts[same]
+                continue
             if intent.command_id in answered:
                 outcomes.append(answered[intent.command_id])
                 continue
             outcome = self._decide(working[intent.stream], intent, batch)
             if isinstance(outcome, Receipt) and outcome.events:
-                receipts.append((len(outcomes), len(batch.events) - 1))
+                lasts[n] = len(batch.events) - 1
             outcomes.append(outcome)
         if batch.events or batch.commands:
             facts = await self._append(db, batch, working)
-            for index, last in receipts:
-                receipt = outcomes[index]
+            for n, last in lasts.items():
+                receipt = outcomes[n]
                 assert isinstance(receipt, Receipt)  # noqa: S101
-                outcomes[index] = Receipt(receipt.id, receipt.version, facts[last].position, receipt.events)
+                outcomes[n] = replace(receipt, position=facts[last].position)
         return outcomes
 
     async def _answered(self, db: Db, intents: Iterable[Intent]) -> dict[UUID | None, Receipt | Rejected]:
-        ids = {i.command_id: i.send.id for i in intents if i.command_id is not None}
+        ids = {i.command_id for i in intents if i.command_id is not None}
         if not ids:
             return {}
         rows = await db.fetch(
-            "select c.id, c.version, c.refusal, e.position, array(select type from event t where t.stream = c.stream"
-            " and t.version > c.version - c.events and t.version <= c.version order by t.version) as types"
+            "select c.id, c.stream, c.version, c.refusal, e.position, array(select type from event t"
+            " where t.stream = c.stream and t.version > c.version - c.events and t.version <= c.version"
+            " order by t.version) as types"
             " from command c left join event e on c.events > 0 and e.stream = c.stream and e.version = c.version"
             " where c.id = any ($1)",
             list(ids),
         )
-        return {row["id"]: _answer(ids[row["id"]], row) for row in rows}
+        return {row["id"]: _answer(row) for row in rows}
 
     def _decide(self, working: _Working, intent: Intent, batch: _Batch) -> Receipt | Rejected:
         decider, id = working.decider, intent.send.id
@@ -226,10 +238,9 @@ class Store:
             return refusal
         for event in events:
             data = event.data()
-            if len(data) + 2 * len(intent.stream) > EVENT_LIMIT:
-                raise EventTooLarge(
-                    f"{event.event_type} of {len(data):,} bytes in {intent.stream}: at most {EVENT_LIMIT:,}"
-                )
+            size = len(data) + 3 * len(intent.stream) + len(intent.context.actor.encode()) + _FIXED_HEADERS
+            if size > EVENT_LIMIT:
+                raise EventTooLarge(f"{event.event_type} of {size:,} bytes in {intent.stream}: at most {EVENT_LIMIT:,}")
             working.state = decider.evolve(working.state, event)
             working.version += 1
             batch.streams.append(intent.stream)
@@ -325,9 +336,9 @@ async def _run(db: Db, sql: str, args: list[tuple[Any, ...]]) -> None:
 
 
 def _snapshot(working: _Working) -> bytes | None:
-    """The state as JSON where the stream passes a multiple of `snapshot_every`."""
-    every = working.decider.snapshot_every
-    if working.version // every == working.loaded // every:
+    """The state as JSON where `snapshot_every` events or more had to be folded to get it: also where there is a
+    snapshot that other code made."""
+    if working.version - working.snapshot < working.decider.snapshot_every:
         return None
     return working.decider.state_adapter.dump_json(working.state)
 
@@ -337,11 +348,11 @@ def _refusal_json(refusal: Rejected) -> bytes:
     return orjson.dumps(body, default=str)
 
 
-def _answer(id: UUID, row: Mapping[str, Any]) -> Receipt | Rejected:
+def _answer(row: Mapping[str, Any]) -> Receipt | Rejected:
     if row["refusal"] is not None:
         body = orjson.loads(row["refusal"])
         return (Unknown if body["unknown"] else Rejected)(body["code"], **body["details"])
-    return Receipt(id, row["version"], row["position"], tuple(row["types"]))
+    return Receipt(UUID(row["stream"][-36:]), row["version"], row["position"], tuple(row["types"]))
 
 
 async def prepare(connection: asyncpg.Connection[Any]) -> None:
