@@ -14,10 +14,13 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from devstack.fixtures import Databases
-from engine import Context, Receipt, Rejected, Send, Unknown
+from engine import Context, Decider, Receipt, Rejected, Send, Unknown
+from engine.decider import UnknownEvent
 from engine.errors import CONFLICT, AlreadyHandled, Conflict, EventTooLarge, ViewsChanged
 from engine.store import EVENT_LIMIT, Intent, Store, prepare
 from engine_example import Note, Open, Partner, Reinstate, Suspend, partners
+from events import Event
+from events.partner import PartnerActivated
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -519,6 +522,54 @@ async def test_commands_are_recorded_in_one_order_so_that_crossing_batches_canno
 
 
 # -- loading
+
+
+class NoteTaken(
+    Event,
+    type="cauce.partner.NoteTaken.v2",
+    upcasts={"cauce.partner.NoteTaken.v1": lambda old: {"words": old["text"].split()}},
+):
+    words: tuple[str, ...]
+
+
+def collect(words: tuple[str, ...], event: NoteTaken | PartnerActivated) -> tuple[str, ...]:
+    return words + event.words if isinstance(event, NoteTaken) else words
+
+
+def take(command: Note, words: tuple[str, ...], now: datetime) -> list[NoteTaken | PartnerActivated]:
+    return [NoteTaken(words=tuple(command.text.split()))]
+
+
+async def test_events_of_an_older_major_are_read_as_todays_and_stay_stored_as_they_were(
+    store: Store, db: Connection[Any]
+) -> None:
+    id = uuid4()
+    await opened(store, db, id)
+    await store.execute(db, [intent(id, Note(text="two words"))])
+    stored = await db.fetch("select type, data from event order by position")
+    today: Decider[Any, tuple[str, ...], Any] = Decider(
+        "partner", take, collect, tuple[()], NoteTaken | PartnerActivated
+    )
+    renewed = Store([today])
+    renewed.view_epoch = 1
+    assert (await renewed.load(db, today, id)).state == ("two", "words")
+    await renewed.execute(db, [Intent(Send(today, id, Note(text="and more")), NOW, Context("ana"))])
+    assert (await renewed.load(db, today, id)).state == ("two", "words", "and", "more")
+    rows = await db.fetch("select type, data from event order by position")
+    assert rows[:2] == stored
+    assert [row["type"] for row in rows[1:]] == ["cauce.partner.NoteTaken.v1", "cauce.partner.NoteTaken.v2"]
+    assert [type(fact.event) for fact in await renewed.history(db, f"partner-{id}")] == [
+        PartnerActivated, NoteTaken, NoteTaken
+    ]  # fmt: skip
+
+
+async def test_a_stored_event_that_the_code_does_not_know_is_an_error(store: Store, db: Connection[Any]) -> None:
+    id = uuid4()
+    await opened(store, db, id)
+    await db.execute("update event set type = 'cauce.partner.PartnerActivated.v9'")
+    with pytest.raises(UnknownEvent, match=r"PartnerActivated\.v9"):
+        await store.execute(db, [intent(id, Note(text="x"))])
+    assert await db.fetchval("select count(*) from event") == 1
 
 
 async def test_what_is_loaded_at_a_version_is_what_it_was_then(store: Store, db: Connection[Any]) -> None:

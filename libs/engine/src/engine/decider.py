@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -104,10 +105,15 @@ class Decider(Generic[C, S, E]):
     @cached_property
     def fingerprint(self) -> str:
         """Changes whenever the code that makes the state may have changed: the sources of the domain package that
-        `evolve` lives in, and the schemas of the events. A snapshot of another fingerprint is not used."""
+        `evolve` lives in, of the state, the events and their upcasts, and the schemas of the events. A snapshot of
+        another fingerprint is not used."""
         digest = hashlib.sha256()
         package = self.evolve.__module__.rpartition(".")[0] or self.evolve.__module__
-        for name in sorted(n for n in sys.modules if n == self.evolve.__module__ or n.startswith(package + ".")):
+        names = {n for n in sys.modules if n == self.evolve.__module__ or n.startswith(package + ".")}
+        names.add(type(self.initial()).__module__)
+        for event in self.event_types:
+            names |= {event.__module__, *(upcast.__module__ for upcast in event.upcasts.values())}
+        for name in sorted(names):
             try:
                 digest.update(inspect.getsource(sys.modules[name]).encode())
             except (OSError, TypeError):  # an empty or built-in module has no source
@@ -118,11 +124,16 @@ class Decider(Generic[C, S, E]):
 
 
 class Codec:
-    """From stored type name and JSON to today's event, through upcasts."""
+    """From stored type name and JSON to today's event, through upcasts. Raises ValueError where two events claim one
+    stored type."""
 
     def __init__(self, types: Iterable[type[Event]]) -> None:
-        self._types: Mapping[str, type[Event]] = {cls.event_type: cls for cls in types}
-        self._upcasts = {old: (cls, upcast) for cls in self._types.values() for old, upcast in cls.upcasts.items()}
+        distinct = set(types)
+        claimed = Counter(name for cls in distinct for name in (cls.event_type, *cls.upcasts))
+        if twice := [name for name, times in claimed.items() if times > 1]:
+            raise ValueError(f"more than one event reads what is stored as {', '.join(sorted(twice))}")
+        self._types: Mapping[str, type[Event]] = {cls.event_type: cls for cls in distinct}
+        self._upcasts = {old: (cls, upcast) for cls in distinct for old, upcast in cls.upcasts.items()}
 
     def knows(self, type: str) -> bool:
         return type in self._types or type in self._upcasts

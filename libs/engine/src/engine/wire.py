@@ -93,24 +93,46 @@ def headers_of(raw: Raw, source: str) -> Headers:
     return headers
 
 
-def raw_from(headers: Headers, value: bytes) -> Raw:
-    """Raises KeyError or ValueError for a record that is not one of ours."""
+def raw_from(headers: Headers, value: bytes | None) -> Raw:
+    """Raises KeyError or ValueError for a record that is not one of ours, also where Postgres could not keep it."""
+    if value is None:
+        raise ValueError("a record without a value")
     h = dict(headers)
     causation = h.get("ce_causationid")
     return Raw(
         UUID(h["ce_id"].decode()),
-        h["ce_subject"].decode(),
-        int(h["ce_streamversion"]),
-        h["ce_type"].decode(),
+        _text(h["ce_subject"]),
+        _number(h["ce_streamversion"], 31),
+        _text(h["ce_type"]),
         value,
-        int(h["ce_position"]),
-        int(h["ce_incarnation"]),
-        datetime.fromisoformat(h["ce_time"].decode()),
-        datetime.fromisoformat(h["ce_recordedat"].decode()),
+        _number(h["ce_position"], 63),
+        _number(h["ce_incarnation"], 31),
+        _time(h["ce_time"]),
+        _time(h["ce_recordedat"]),
         UUID(h["ce_correlationid"].decode()),
         UUID(causation.decode()) if causation else None,
-        h["ce_actor"].decode(),
+        _text(h["ce_actor"]),
     )
+
+
+def _text(value: bytes) -> str:
+    if b"\0" in value:
+        raise ValueError("a header with a NUL character")
+    return value.decode()
+
+
+def _number(value: bytes, bits: int) -> int:
+    number = int(value)
+    if not 0 <= number < 1 << bits:
+        raise ValueError(f"{number} is out of range")
+    return number
+
+
+def _time(value: bytes) -> datetime:
+    at = datetime.fromisoformat(value.decode())
+    if at.tzinfo is None:
+        raise ValueError(f"{at} says no time zone")
+    return at
 
 
 UNREADABLE = "unreadable"
