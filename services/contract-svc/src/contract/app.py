@@ -1,0 +1,22 @@
+"""contract-svc, wired in sight: `uvicorn --factory contract.app:app`."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from service import Settings, create_app
+
+from contract import api, policies, views
+from contract.domain.contract import contracts
+from contract.domain.negotiation import negotiations
+
+
+def app() -> FastAPI:
+    return create_app(
+        "contract",
+        Settings(),
+        routes=api.ROUTES,
+        deciders=[negotiations, contracts],
+        views=views.VIEWS,
+        policies=policies.POLICIES,
+        description="Negotiations with partners, disclosure before signature, and contracts from draft to end.",
+    )
