@@ -1,0 +1,201 @@
+"""The route of whole uploads of KPI reports: read, judged and recorded in batches as they come in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any
+from uuid import uuid4
+
+from engine import Rejected, Send
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime, BaseModel, Field
+from service import HandleMany, ProblemError, Read, body_limit, scope
+from starlette.requests import ClientDisconnect
+
+from performance.api.known import Known
+from performance.domain.kpi_report import kpi_reports
+from performance.intake import Bad, Format, Good, HeaderWrong, Intake
+
+MIB = 2**20
+UPLOAD_LIMIT = 64 * MIB
+"""Bytes as they are sent, compressed or not."""
+BATCH = 500
+"""Lines that are recorded in one transaction."""
+TOLD = 1000
+"""Errors that an answer names; the rest are counted."""
+
+FORMATS: dict[str, Format] = {"application/x-ndjson": "ndjson", "text/csv": "csv"}
+
+FIELDS = {
+    "performance.partner_unknown": "partner_id",
+    "performance.metric_unknown": "metric",
+    "performance.unit_differs": "unit",
+    "performance.value_below_minimum": "value",
+    "performance.value_above_maximum": "value",
+    "performance.nothing_to_correct": "value",
+    "performance.period_not_begun": "period",
+    "performance.report_unknown": "corrects",
+    "performance.correction_differs": "source_ref",
+    "performance.occurred_at_in_the_future": "occurred_at",
+}
+"""Which field a refusal is about, where it does not say so itself."""
+
+router = APIRouter(prefix="/kpi-reports", tags=["kpi-reports"])
+
+
+class LineErrorView(BaseModel):
+    """`line` counts from 1, a CSV's header included. `field` is `line` where no single field is to blame; `rule` is
+    the code of a business rule or the name of a rule of form."""
+
+    line: int
+    field: str
+    rule: str
+    message: str
+
+
+class BulkReceipt(BaseModel):
+    """`received` lines were `accepted` (recorded now), `repeated` (recorded before) or `rejected`."""
+
+    received: int
+    accepted: int
+    repeated: int
+    rejected: int
+    errors: list[LineErrorView] = Field(description=f"What is wrong with rejected lines; the first {TOLD}.")
+    position: int | None = Field(description="The highest position of the log among those accepted; null without.")
+
+
+@dataclass
+class Tally:
+    """What has become of an upload so far."""
+
+    accepted: int = 0
+    repeated: int = 0
+    rejected: int = 0
+    errors: list[LineErrorView] = field(default_factory=list)
+    position: int | None = None
+
+    def reject(self, *errors: LineErrorView) -> None:
+        self.rejected += 1
+        self.errors += errors[: TOLD - len(self.errors)]
+
+    def receipt(self) -> BulkReceipt:
+        received = self.accepted + self.repeated + self.rejected
+        return BulkReceipt(
+            received=received,
+            accepted=self.accepted,
+            repeated=self.repeated,
+            rejected=self.rejected,
+            errors=sorted(self.errors, key=lambda error: error.line),
+            position=self.position,
+        )
+
+
+@dataclass
+class Upload:
+    """One upload on its way into the log."""
+
+    known: Known
+    handle_many: HandleMany
+    keyed: bool
+    tally: Tally = field(default_factory=Tally)
+    batch: list[Good] = field(default_factory=list)
+
+    async def take(self, read: Good | Bad) -> None:
+        if isinstance(read, Bad):
+            self.tally.reject(*(LineErrorView(**asdict(error)) for error in read.errors))
+            return
+        self.batch.append(read)
+        if len(self.batch) == BATCH:
+            await self.record()
+
+    async def record(self) -> None:
+        if not self.batch:
+            return
+        batch, self.batch = self.batch, []
+        commands = await self.known.complete(good.report for good in batch)
+        sends = [Send(kpi_reports, command.report_id, command) for command in commands]
+        # A line is known by its own source_ref. An Idempotency-Key is not passed on to its command, as that would fix
+        # a refusal for good that the next upload may find mended (a partner that is known by then).
+        ids = [uuid4() for _ in sends] if self.keyed else None
+        for good, outcome in zip(batch, await self.handle_many(sends, command_ids=ids), strict=True):
+            if isinstance(outcome, Rejected):
+                self.tally.reject(refusal(good.line, outcome))
+            elif outcome.position is None:
+                self.tally.repeated += 1
+            else:
+                self.tally.accepted += 1
+                self.tally.position = max(self.tally.position or 0, outcome.position)
+
+
+def refusal(line: int, outcome: Rejected) -> LineErrorView:
+    named = outcome.details.get("field") or FIELDS.get(outcome.code, "line")
+    return LineErrorView(line=line, field=named, rule=outcome.code, message=str(outcome))
+
+
+RECORD = {"type": "string", "description": "A line a report, with the fields of POST /kpi-reports."}
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "CSV has a header with the names of the fields, in any order. Content-Encoding: gzip is read.",
+        "content": {media_type: {"schema": RECORD} for media_type in FORMATS},
+    }
+}
+
+
+@router.post("/bulk", dependencies=[scope("performance:write"), body_limit(UPLOAD_LIMIT)], openapi_extra=BODY)
+async def report_kpis_in_bulk(
+    request: Request,
+    db: Read,
+    handle_many: HandleMany,
+    occurred_at: Annotated[
+        AwareDatetime | None, Query(description="Of lines that do not say it; the past needs the backfill scope.")
+    ] = None,
+) -> BulkReceipt:
+    """Any number of reports. Good lines are kept, bad ones named; sending an upload again counts repeats, so that one
+    that broke off is simply sent again."""
+    intake = Intake(format_of(request), gzip=is_gzip(request), occurred_at=occurred_at)
+    upload = Upload(Known(db), handle_many, keyed="idempotency-key" in request.headers)
+    try:
+        async for chunk in chunks(request):
+            for read in intake.feed(chunk):
+                await upload.take(read)
+        for read in intake.finish():
+            await upload.take(read)
+    except HeaderWrong as error:
+        raise ProblemError(
+            422,
+            "performance.csv_header_wrong",
+            f"The header does not name the columns of a report: {error}.",
+            missing=error.missing,
+            unknown=error.unknown,
+            twice=error.twice,
+        ) from None
+    await upload.record()
+    return upload.tally.receipt()
+
+
+async def chunks(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        raise ProblemError(400, "performance.upload_broken_off", "The upload broke off.") from None
+
+
+def format_of(request: Request) -> Format:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in FORMATS:
+        raise ProblemError(
+            415, "performance.media_type_unsupported", f"Send {' or '.join(FORMATS)}.", media_type=media_type
+        )
+    return FORMATS[media_type]
+
+
+def is_gzip(request: Request) -> bool:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        raise ProblemError(
+            415, "performance.encoding_unsupported", "Send the upload as it is or with gzip.", encoding=encoding
+        )
+    return encoding == "gzip"

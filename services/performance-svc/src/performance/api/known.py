@@ -1,0 +1,41 @@
+"""What reports and scorecards are judged by, looked up for a whole batch at once and handed to decide as values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from service import Read
+
+from performance.domain.kpi_report import RecordReport, ReportKPI
+from performance.domain.metric import MetricTerms
+
+
+async def metric_terms(db: Read, codes: Iterable[str]) -> dict[str, MetricTerms]:
+    """By code, of those that are known."""
+    rows = await db.fetch("select * from metrics where code = any ($1)", list(codes))
+    return {row["code"]: MetricTerms(**row) for row in rows}
+
+
+@dataclass
+class Known:
+    """Completes reports with what is known of their metrics and partners. A partner once known stays known, so an
+    upload asks for each only once; one that is not may be by the next batch, so it is asked for again."""
+
+    db: Read
+    partners: set[UUID] = field(default_factory=set)
+
+    async def complete(self, reports: Iterable[ReportKPI]) -> list[RecordReport]:
+        reports = list(reports)
+        terms = await metric_terms(self.db, {report.metric for report in reports})
+        asked = {report.partner_id for report in reports} - self.partners
+        if asked:
+            rows = await self.db.fetch("select partner_id from known_partners where partner_id = any ($1)", list(asked))
+            self.partners.update(row["partner_id"] for row in rows)
+        return [
+            RecordReport(
+                **dict(report), terms=terms.get(report.metric), partner_known=report.partner_id in self.partners
+            )
+            for report in reports
+        ]

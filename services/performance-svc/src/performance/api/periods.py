@@ -1,0 +1,118 @@
+"""Routes of periods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import AwareDatetime, BaseModel, Field
+from service import Handle, Happening, Listing, Page, Read, Receipt, history_of, listing, scope
+
+from performance.domain.period import (
+    Close,
+    ClosePeriod,
+    Kind,
+    Period,
+    closes_from,
+    first_day,
+    kind,
+    last_day,
+    period_id,
+    periods,
+)
+from performance.domain.scorecard import scorecard_id, scorecards
+
+READ, DECIDE = scope("performance:read"), scope("performance:decide")
+
+router = APIRouter(prefix="/periods", tags=["periods"])
+history = history_of(periods)
+
+SHOWN = """
+select p.*, (select count(*) from evaluations e where e.period = p.period) as evaluations,
+       (select count(*) from missed_reports m where m.period = p.period) as missed_reports
+from periods p
+"""
+
+
+class PeriodView(BaseModel):
+    """`closed`: its partners are being evaluated; `evaluated`: they have been."""
+
+    period: str
+    kind: Kind
+    first_day: date
+    last_day: date
+    status: Literal["open", "closed", "evaluated"]
+    closes_from: date = Field(description="The first day, in UTC, on which it may be closed.")
+    closed_on: AwareDatetime | None = None
+    closed_by: UUID | None = Field(default=None, description="The event that closed it.")
+    position: int | None = Field(default=None, description="Of that event: reports behind it came late.")
+    scorecard: str | None = None
+    scorecard_version: int | None = None
+    evaluations: int = 0
+    missed_reports: int = 0
+
+
+def shown(row: Mapping[str, Any]) -> PeriodView:
+    return PeriodView(
+        **days(row["period"]),
+        status="evaluated" if row["evaluated"] else "closed",
+        closed_on=row["closed_on"],
+        closed_by=row["closed_by"],
+        position=row["closed_at"],
+        scorecard=row["scorecard"],
+        scorecard_version=row["scorecard_version"],
+        evaluations=row["evaluations"],
+        missed_reports=row["missed_reports"],
+    )
+
+
+def days(period: str) -> dict[str, Any]:
+    return {
+        "period": period,
+        "kind": kind(period),
+        "first_day": first_day(period),
+        "last_day": last_day(period),
+        "closes_from": closes_from(period),
+    }
+
+
+@router.post("/{period}/close", status_code=201, dependencies=[DECIDE])
+async def close_period(period: Period, body: ClosePeriod, db: Read, handle: Handle) -> Receipt:
+    """Reports that come from now on are late. Its partners are evaluated by the scorecard as it is now."""
+    card = (await db.load(scorecards, scorecard_id(body.scorecard))).state.terms
+    latest = await db.fetchval("select max(period) from periods where kind = $1", kind(period))
+    command = Close(
+        period=period,
+        scorecard_version=None if card is None else card.version,
+        latest_closed=latest,
+        **body.model_dump(),
+    )
+    return await handle(periods, period_id(period), command)
+
+
+@router.get("", dependencies=[READ])
+async def list_periods(db: Read, page: Page, kind: Kind | None = None) -> Listing[PeriodView]:
+    """Those that are closed."""
+    rows = await db.fetch(
+        f"{SHOWN} where ($1::text is null or p.kind = $1) and ($2::text is null or p.period > $2)"
+        " order by p.period limit $3",
+        kind,
+        page.after,
+        page.limit + 1,
+    )
+    return listing(rows, page, key=lambda row: str(row["period"]), item=lambda **row: shown(row))
+
+
+@router.get("/{period}", dependencies=[READ])
+async def read_period(period: Period, db: Read) -> PeriodView:
+    row = await db.fetchrow(f"{SHOWN} where p.period = $1", period)
+    return PeriodView(**days(period), status="open") if row is None else shown(row)
+
+
+@router.get("/{period}/history", dependencies=[READ])
+async def period_history(period: Period, request: Request, page: Page) -> Listing[Happening]:
+    answer: Listing[Happening] = await history(period_id(period), request, page)
+    return answer

@@ -1,0 +1,25 @@
+"""performance-svc, wired in sight: `uvicorn --factory performance.app:app`."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from service import Settings, create_app
+
+from performance import api, policies, views
+from performance.domain.evaluation import evaluations
+from performance.domain.kpi_report import kpi_reports
+from performance.domain.metric import metrics
+from performance.domain.period import periods
+from performance.domain.scorecard import scorecards
+
+
+def app() -> FastAPI:
+    return create_app(
+        "performance",
+        Settings(),
+        routes=api.ROUTES,
+        deciders=[metrics, scorecards, kpi_reports, periods, evaluations],
+        views=views.VIEWS,
+        policies=policies.POLICIES,
+        description="Metrics, what partners report of them, and their evaluation when a period is closed.",
+    )

@@ -1,0 +1,213 @@
+"""A KPI report: one observation of a metric at a partner, known by (source, source_ref), and its corrections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, assert_never
+from uuid import UUID, uuid5
+
+from engine import Command, Decider, Rejected, Unknown
+from events.performance import KPIReported, KPIRestated
+from pydantic import Field, StringConstraints
+
+from performance.domain.metric import Code, MetricTerms, Unit, Value
+from performance.domain.period import Period, first_day, has_begun
+
+REPORTS = UUID("b7d5a0c4-94f5-4b0e-a6d3-5e1f7c8a9b87")
+"""The namespace of report ids."""
+
+
+def report_id(source: str, source_ref: str) -> UUID:
+    # A source has no line break in it, so no two pairs make the same name.
+    return uuid5(REPORTS, f"{source}\n{source_ref}")
+
+
+Source = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=100)]
+SourceRef = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
+
+ReportEvent = KPIReported | KPIRestated
+
+
+# -- commands
+
+
+class ReportKPI(Command):
+    """`source_ref` is the observation's own key in the source. With `corrects`, the value replaces that report's, and
+    (source, source_ref) are the correction's own. `unit`, where it is given, must be the metric's."""
+
+    source: Source
+    source_ref: SourceRef
+    partner_id: UUID
+    outlet_id: UUID | None = None
+    metric: Code
+    period: Period
+    value: Value
+    unit: Unit | None = None
+    corrects: UUID | None = Field(default=None, description="The id of the report that this one corrects.")
+
+    @property
+    def report_id(self) -> UUID:
+        """Of the report that this is about."""
+        return report_id(self.source, self.source_ref) if self.corrects is None else self.corrects
+
+
+class RecordReport(ReportKPI):
+    """With what is known of the metric (None: nothing) and whether the partner is known."""
+
+    terms: MetricTerms | None
+    partner_known: bool
+
+
+# -- state
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was reported, as it was reported first."""
+
+    report_id: UUID
+    source: str
+    source_ref: str
+    partner_id: UUID
+    outlet_id: UUID | None
+    metric: str
+    period: str
+    value: Decimal
+
+
+@dataclass(frozen=True)
+class Correction:
+    source: str
+    source_ref: str
+    value: Decimal
+
+
+@dataclass(frozen=True)
+class KPIReport:
+    """`observation` is None until it is reported; the last correction holds."""
+
+    observation: Observation | None = None
+    corrections: tuple[Correction, ...] = ()
+
+    @property
+    def value(self) -> Decimal | None:
+        if self.corrections:
+            return self.corrections[-1].value
+        return None if self.observation is None else self.observation.value
+
+
+# -- decide
+
+
+SAME: tuple[str, ...] = ("partner_id", "outlet_id", "metric", "period", "value")
+
+
+def record(report: KPIReport, command: RecordReport, now: datetime) -> list[ReportEvent]:
+    """Raises `performance.report_differs`, `performance.partner_unknown` and what `check_value` raises."""
+    if report.observation is not None:
+        for field in SAME:
+            if getattr(report.observation, field) != getattr(command, field):
+                raise Rejected(
+                    "performance.report_differs",
+                    report_id=report.observation.report_id,
+                    field=field,
+                    reported=getattr(report.observation, field),
+                    hint="to change what was reported, send it with a source_ref of its own and corrects",
+                )
+        return []
+    if not command.partner_known:
+        raise Unknown("performance.partner_unknown", partner_id=command.partner_id)
+    check_value(command)
+    if not has_begun(command.period, now):
+        raise Rejected("performance.period_not_begun", period=command.period, begins=first_day(command.period))
+    return [
+        KPIReported(
+            report_id=command.report_id,
+            partner_id=command.partner_id,
+            outlet_id=command.outlet_id,
+            metric=command.metric,
+            period=command.period,
+            value=command.value,
+            source=command.source,
+            source_ref=command.source_ref,
+        )
+    ]
+
+
+def restate(report: KPIReport, command: RecordReport) -> list[ReportEvent]:
+    """Raises `performance.report_unknown`, `performance.correction_differs`, `performance.correction_of_another`,
+    `performance.nothing_to_correct` and what `check_value` raises."""
+    first, value = report.observation, report.value
+    if first is None or value is None:
+        raise Unknown("performance.report_unknown", corrects=command.corrects)
+    for field in ("partner_id", "metric", "period"):
+        if getattr(first, field) != getattr(command, field):
+            raise Rejected("performance.correction_of_another", field=field, reported=getattr(first, field))
+    for made in report.corrections:
+        if (made.source, made.source_ref) == (command.source, command.source_ref):
+            if made.value == command.value:
+                return []
+            raise Rejected("performance.correction_differs", report_id=first.report_id, corrected_to=made.value)
+    check_value(command)
+    if command.value == value:
+        raise Rejected("performance.nothing_to_correct", report_id=first.report_id, value=value)
+    return [
+        KPIRestated(
+            report_id=first.report_id,
+            partner_id=first.partner_id,
+            metric=first.metric,
+            period=first.period,
+            previous=value,
+            value=command.value,
+            source=command.source,
+            source_ref=command.source_ref,
+        )
+    ]
+
+
+def check_value(command: RecordReport) -> None:
+    """Raises `performance.metric_unknown`, `performance.unit_differs`, `performance.value_below_minimum`,
+    `performance.value_above_maximum`."""
+    terms, value = command.terms, command.value
+    if terms is None:
+        raise Unknown("performance.metric_unknown", metric=command.metric)
+    if command.unit is not None and command.unit != terms.unit:
+        raise Rejected("performance.unit_differs", metric=terms.code, unit=command.unit, expected=terms.unit)
+    if terms.minimum is not None and value < terms.minimum:
+        raise Rejected("performance.value_below_minimum", metric=terms.code, value=value, minimum=terms.minimum)
+    if terms.maximum is not None and value > terms.maximum:
+        raise Rejected("performance.value_above_maximum", metric=terms.code, value=value, maximum=terms.maximum)
+
+
+def decide(command: RecordReport, report: KPIReport, now: datetime) -> list[ReportEvent]:
+    return record(report, command, now) if command.corrects is None else restate(report, command)
+
+
+# -- evolve
+
+
+def evolve(report: KPIReport, event: ReportEvent) -> KPIReport:
+    match event:
+        case KPIReported():
+            return KPIReport(
+                Observation(
+                    event.report_id,
+                    event.source,
+                    event.source_ref,
+                    event.partner_id,
+                    event.outlet_id,
+                    event.metric,
+                    event.period,
+                    event.value,
+                )
+            )
+        case KPIRestated():
+            made = Correction(event.source, event.source_ref, event.value)
+            return replace(report, corrections=(*report.corrections, made))
+        case _:
+            assert_never(event)
+
+
+kpi_reports = Decider("kpi_report", decide, evolve, initial=KPIReport, events=ReportEvent)

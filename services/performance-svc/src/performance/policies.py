@@ -1,0 +1,86 @@
+"""What performance-svc does when a period is closed, and when a report comes or is corrected after that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from engine import Fact, Policy, Rows, Send
+from events.performance import KPIReported, KPIRestated, PeriodClosed
+
+from performance.domain.evaluation import Evaluate, RecordMissedReports, Reevaluate, evaluations
+from performance.domain.figures import Cohort, figures
+from performance.domain.period import EvaluationRoundOpened, FinishEvaluation, OpenRound, period_id, periods
+from performance.observed import ByMetric, Closing, Cohorts, Gathered, Late, Round, RoundSize, gather
+
+KNOWN_COHORTS = Cohorts()
+
+
+async def what_was_observed(db: Rows, fact: Fact[Any]) -> Gathered:
+    return await gather(db, fact, KNOWN_COHORTS)
+
+
+def evaluate_partners(fact: Fact[Any], gathered: Gathered) -> Iterator[Send]:
+    match fact.event, gathered:
+        case PeriodClosed(period=period), RoundSize(rounds=rounds):
+            yield Send(periods, period_id(period), OpenRound(number=1, of=rounds))
+        case EvaluationRoundOpened(), Round():
+            yield from evaluate_round(fact.event, gathered)
+        case ((KPIReported() | KPIRestated()), Late()):
+            yield from reevaluate(
+                gathered.closing, gathered.cohort, fact.event.partner_id, gathered.observed, (fact.event_id,)
+            )
+
+
+def evaluate_round(opened: EvaluationRoundOpened, round: Round) -> Iterator[Send]:
+    """Everybody of the round, in the order of their ids, and then the next round or the end."""
+    for partner_id in sorted(round.observed.keys() | round.missing.keys() | round.late.keys()):
+        yield from evaluate(round, partner_id)
+        if partner_id in round.missing:
+            missed = RecordMissedReports(partner_id=partner_id, period=opened.period, metrics=round.missing[partner_id])
+            yield Send(evaluations, partner_id, missed)
+        if partner_id in round.late:
+            because, by_metric = round.late[partner_id]
+            yield from reevaluate(round.closing, round.cohort, partner_id, by_metric, because)
+    id = period_id(opened.period)
+    if opened.number < opened.of:
+        yield Send(periods, id, OpenRound(number=opened.number + 1, of=opened.of))
+    else:
+        yield Send(periods, id, FinishEvaluation())
+
+
+def evaluate(round: Round, partner_id: UUID) -> Iterator[Send]:
+    found = judgement(round.closing, round.cohort, partner_id, round.observed.get(partner_id, {}))
+    if found is not None:
+        yield Send(evaluations, partner_id, Evaluate(closed_by=round.closing.closed_by, **found))
+
+
+def reevaluate(
+    closing: Closing, cohort: Cohort, partner_id: UUID, observed: ByMetric, because: tuple[UUID, ...]
+) -> Iterator[Send]:
+    found = judgement(closing, cohort, partner_id, observed)
+    if found is not None:
+        yield Send(evaluations, partner_id, Reevaluate(because=because, **found))
+
+
+def judgement(closing: Closing, cohort: Cohort, partner_id: UUID, observed: ByMetric) -> dict[str, Any] | None:
+    """The figures of a partner; None where nothing was observed that the scorecard counts."""
+    found = figures(closing.card, observed)
+    if found is None:
+        return None
+    standing = cohort.standing(partner_id, found.total, closing.card.minimum_cohort)
+    return {
+        "partner_id": partner_id,
+        "period": closing.period,
+        "scorecard": closing.card.code,
+        "scorecard_version": closing.card.version,
+        "scores": found.scores,
+        "total": found.total,
+        "band": found.band,
+        "percentile": standing.percentile,
+        "cohort_size": standing.cohort_size,
+    }
+
+
+POLICIES = (Policy("evaluation", source="performance", react=evaluate_partners, gather=what_was_observed),)
