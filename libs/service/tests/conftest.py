@@ -131,6 +131,7 @@ class MemoryEngine:
     failure: Exception | None = None
     now: datetime = NOW
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    store: Any = field(default_factory=lambda: SimpleNamespace(deciders={"loan": LOANS}))
 
     def clock(self) -> datetime:
         return self.now
@@ -240,6 +241,8 @@ class MemoryEngine:
         return reached
 
     async def rebuild(self, view: str, progress: Callable[[int, int], None]) -> None:
+        if view != "loans":
+            raise LookupError(f"there is no view {view!r}")
         for done in range(0, len(self.facts) + 1):
             progress(done, len(self.facts))
 

@@ -65,8 +65,7 @@ def migrate(name: Service) -> None:
     Example: [b]cauce migrate partner[/b]
     """
     with sentences():
-        _at_rest(kafka=True)
-        asyncio.run(_engine(name).migrate())
+        asyncio.run(_engine(name, needs_kafka=True).migrate())
     out.print(f"{name}: the database and the topics are ready.")
 
 
@@ -84,7 +83,6 @@ def stream(
     """
     until = None if recorded_by is None else recorded_by.replace(tzinfo=UTC)
     with sentences():
-        _at_rest()
         engine = _engine(name)
         decider, id = _parsed(engine, name, stream_id)
         facts, state = asyncio.run(_read(engine, decider, id, version, until))
@@ -103,7 +101,6 @@ def rebuild(name: Service, view_name: Annotated[str, typer.Argument(help="The vi
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with sentences():
-        _at_rest()
         engine = _engine(name)
         with Progress(*columns, console=out) as progress:
             task = progress.add_task(f"{name}: {view_name}", total=None)
@@ -221,17 +218,16 @@ def _app(name: str) -> FastAPI:
     return made
 
 
-def _at_rest(*, kafka: bool = False) -> None:
-    """Sets what a command that does not serve leaves open: no tasks, no tokens, nothing on stdout but the answer."""
-    os.environ["CAUCE_ROLE"] = "api"
-    os.environ["CAUCE_LOG_LEVEL"] = "error"
-    os.environ.setdefault("CAUCE_JWKS", "not-needed")
-    if not kafka:
-        os.environ.setdefault("CAUCE_KAFKA_BOOTSTRAP", "not-needed:1")
-
-
-def _engine(name: str) -> Engine:
-    engine: Engine = _app(name).state.engine
+def _engine(name: str, *, needs_kafka: bool = False) -> Engine:
+    """For a command that does not serve: no tasks, no tokens, nothing on stdout but the answer."""
+    unneeded = {"CAUCE_JWKS": "unneeded"} | ({} if needs_kafka else {"CAUCE_KAFKA_BOOTSTRAP": "unneeded:1"})
+    before = dict(os.environ)
+    try:
+        os.environ.update({**unneeded, **before, "CAUCE_ROLE": "api", "CAUCE_LOG_LEVEL": "error"})
+        engine: Engine = _app(name).state.engine
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
     return engine
 
 

@@ -47,7 +47,7 @@ def configure(service: str, level: str = "info") -> None:
     handler = _StdoutHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), _said_once],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
@@ -105,6 +105,12 @@ class _StdoutHandler(logging.Handler):
             Stdout().msg(self.format(record).encode())
         except Exception:  # noqa: BLE001 - logging's own contract, it prints to stderr
             self.handleError(record)
+
+
+def _said_once(_: Any, __: str, line: Line) -> Line:
+    for repeat in ("message", "color_message"):  # uvicorn's and the standard library's own copies of the event
+        line.pop(repeat, None)
+    return line
 
 
 def _correlated(_: Any, __: str, line: Line) -> Line:

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import APIRouter
+from service import InvalidSettings, scope, server
+
+READ = [scope("lending:read")]
+
+
+@asynccontextmanager
+async def served(app):
+    """The app on a real server; yields it and its base URL."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    running = uvicorn.Server(server.config(app))
+    task = asyncio.create_task(running.serve(sockets=[listening]))
+    while not running.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.005)
+    try:
+        yield running, f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        await task
+
+
+def slow_router(inside, go_on):
+    made = APIRouter(tags=["slow"])
+
+    @made.get("/slow", dependencies=READ)
+    async def slow() -> str:
+        inside.set()
+        await go_on.wait()
+        return "done"
+
+    return made
+
+
+async def test_a_stopping_server_finishes_open_requests_and_then_stops_the_engine(make_app, engine, issuer):
+    inside, go_on = asyncio.Event(), asyncio.Event()
+    app = make_app(slow_router(inside, go_on), port=1)
+    async with served(app) as (running, url), httpx.AsyncClient(base_url=url) as client:
+        asked = asyncio.create_task(client.get("/slow", headers={"Authorization": f"Bearer {issuer.token()}"}))
+        await inside.wait()
+        running.should_exit = True
+        while running.servers[0].is_serving():  # noqa: ASYNC110 - nor for this
+            await asyncio.sleep(0.005)
+        assert engine.calls == [("start",)]
+        go_on.set()
+        assert (await asked).json() == "done"
+    assert engine.calls == [("start",), ("stop",)]
+
+
+async def test_a_request_that_never_ends_does_not_keep_the_server_from_stopping(make_app, engine, issuer):
+    inside, never = asyncio.Event(), asyncio.Event()
+    app = make_app(slow_router(inside, never), port=1, shutdown_timeout=1)
+    async with served(app) as (_, url), httpx.AsyncClient(base_url=url) as client:
+        asked = asyncio.create_task(client.get("/slow", headers={"Authorization": f"Bearer {issuer.token()}"}))
+        await inside.wait()
+    assert engine.calls == [("start",), ("stop",)]
+    with pytest.raises(httpx.HTTPError):
+        (await asked).raise_for_status()
+
+
+@pytest.mark.parametrize("head", [b"X-Long: " + b"x" * 200_000, b"X: y\r\n" * 40_000], ids=["one", "many"])
+async def test_headers_without_end_are_cut_off(make_app, head):
+    async with served(make_app(port=1)) as (_, url):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n" + head)
+        try:
+            answer = await reader.read()
+        except ConnectionResetError:  # closed with some of it unread, which may overtake the answer
+            answer = b"HTTP/1.1 400"
+        assert answer.startswith(b"HTTP/1.1 400")
+        writer.close()
+
+
+async def test_requests_on_one_connection_do_not_add_up_to_long_headers(make_app):
+    async with served(make_app(port=1)) as (_, url), httpx.AsyncClient(base_url=url) as client:
+        for _ in range(20):
+            assert (await client.get("/livez", headers={"X-Long": "x" * 10_000})).status_code == 200
+            answer = await client.post("/loans", content=b"x" * 100_000)
+            assert answer.status_code == 401
+
+
+async def test_a_long_body_is_no_long_header(make_app, issuer):
+    async with served(make_app(port=1)) as (_, url), httpx.AsyncClient(base_url=url) as client:
+        headers = {"Authorization": f"Bearer {issuer.token()}", "Content-Type": "application/json"}
+        answer = await client.post("/loans", content=b'{"amount": "5"}'.ljust(900_000), headers=headers)
+        assert answer.status_code == 201
+
+
+async def test_the_server_says_nothing_about_itself_and_writes_no_second_access_line(make_app, capsys):
+    async with served(make_app(port=1, log_level="debug")) as (_, url), httpx.AsyncClient(base_url=url) as client:
+        assert "server" not in (await client.get("/livez")).headers
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sum("/livez" in json.dumps(line) for line in lines) == 1
+    assert {"started", "stopped"} <= {line["event"] for line in lines}
+
+
+def test_a_service_without_a_port_of_its_own_needs_one(make_app):
+    with pytest.raises(InvalidSettings, match=r"^CAUCE_PORT is not set"):
+        server.config(make_app())
+
+
+SLOW_SERVICE = """
+import asyncio
+from fastapi import APIRouter
+from prometheus_client import CollectorRegistry
+from service import Settings, create_app, scope
+
+class StubEngine:
+    registry = CollectorRegistry()
+    async def start(self): pass
+    async def stop(self): print('{"event": "engine left"}', flush=True)
+    def health(self): return {}
+
+router = APIRouter(tags=["slow"])
+
+@router.get("/slow", dependencies=[scope("lending:read")])
+async def slow() -> str:
+    print('{"event": "inside"}', flush=True)
+    await asyncio.sleep(0.5)
+    return "done"
+
+def app():
+    return create_app("lending", Settings(), routes=[router], deciders=[], engine=StubEngine())
+"""
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+async def test_a_process_that_is_told_to_stop_answers_what_is_open_and_leaves_in_order(tmp_path, issuer, stop):
+    (tmp_path / "slowly").mkdir()
+    (tmp_path / "slowly" / "app.py").write_text(SLOW_SERVICE)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "CAUCE_POSTGRES_URL": "postgresql://x",
+        "CAUCE_KAFKA_BOOTSTRAP": "x:1",
+        "CAUCE_JWKS": str(issuer.path),
+        "CAUCE_PORT": str(port),
+        "PYTHONPATH": str(tmp_path),
+    }
+    process = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-m", "service", "run", "slowly"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    events = []
+
+    async def until(event):
+        while not events or events[-1] != event:
+            line = await asyncio.to_thread(process.stdout.readline)
+            assert line, events
+            events.append(json.loads(line)["event"])
+
+    try:
+        await until("started")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+            while True:  # the line comes before the socket listens
+                try:
+                    await client.get("/livez")
+                    break
+                except httpx.ConnectError:
+                    await asyncio.sleep(0.01)
+            asked = asyncio.create_task(client.get("/slow", headers={"Authorization": f"Bearer {issuer.token()}"}))
+            await until("inside")
+            process.send_signal(stop)
+            assert (await asked).json() == "done"
+        rest = (await asyncio.to_thread(process.communicate, timeout=20))[0]
+        events += [json.loads(line)["event"] for line in rest.splitlines()]
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+    assert events.index("request") < events.index("engine left") < events.index("stopped")
+    assert process.returncode in (0, -stop)
