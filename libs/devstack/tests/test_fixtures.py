@@ -8,14 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
-import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from devstack.fixtures import Databases
 from devstack.issuer import Issuer
 from devstack.kafka import Kafka
+from devstack.ports import accepts, free
 from devstack.postgres import Postgres, with_database
+from devstack.wait import until_true
 
 
 async def settings(url: str, *names: str) -> dict[str, str]:
@@ -144,6 +145,13 @@ def test_a_stopped_broker_comes_back_with_its_topics(new_kafka: Callable[[], Kaf
     assert "kept" in asyncio.run(topics(broker.bootstrap))
 
 
+def test_a_cluster_id_may_begin_with_a_dash(tmp_path: Path) -> None:
+    """One random id in 64 does."""
+    broker = Kafka(tmp_path / "kafka", free(2)[0])
+    broker.format("-AAAAAAAAAAAAAAAAAAAAA")
+    assert "cluster.id=-AAAA" in (tmp_path / "kafka" / "meta.properties").read_text()
+
+
 def test_tokens_are_signed_by_the_key_the_services_verify_with(issuer: Issuer) -> None:
     assert issuer.jwks.read_text().count("ES256") == 1
     assert issuer.mint("ana", ["partner:read"]).count(".") == 2
@@ -194,13 +202,11 @@ def listeners(told: str) -> list[int]:
 
 
 def listening(ports: list[int]) -> list[int]:
-    return [c.laddr.port for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr.port in ports]
+    return [port for port in ports if accepts(port)]
 
 
-async def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.05)
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
+    until_true(holds, "what the test waits for", seconds)
 
 
 def test_xdist_workers_share_one_pair_of_servers_that_ends_with_the_run(
@@ -215,14 +221,14 @@ def test_xdist_workers_share_one_pair_of_servers_that_ends_with_the_run(
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
-async def test_a_killed_pytest_leaves_no_server_behind(
+def test_a_killed_pytest_leaves_no_server_behind(
     inner_run: Callable[..., "subprocess.Popen[bytes]"], tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    run = await asyncio.to_thread(inner_run, *options, HANG="1")
+    run = inner_run(*options, HANG="1")
     told = tmp_path / "told"
-    await eventually(lambda: (told / "hanging").exists() and any(told.glob("*-one")))
+    eventually(lambda: (told / "hanging").exists() and any(told.glob("*-one")))
     ports = listeners(next(told.glob("*-one")).read_text())
     assert sorted(listening(ports)) == sorted(ports)
     run.send_signal(signal.SIGKILL)
     run.wait()
-    await eventually(lambda: listening(ports) == [])
+    eventually(lambda: listening(ports) == [])

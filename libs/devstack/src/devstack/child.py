@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -18,12 +19,16 @@ import psutil
 
 from devstack.trouble import Trouble
 
+POLL = 0.05
 LAUNCH = Path(__file__).with_name("launch.py")
 
 
 @dataclass
 class Child:
-    """One program. `account` is whom to become when we are root, `reach` the paths that account must get to."""
+    """One program. `account` is whom to become when we are root, `reach` the paths that account must get to.
+
+    With `to_screen` its output goes where ours goes, and only its errors to the log.
+    """
 
     name: str
     argv: Sequence[str]
@@ -34,6 +39,7 @@ class Child:
     account: str | None = None
     reach: Sequence[Path] = ()
     cwd: Path | None = None
+    to_screen: bool = False
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -52,7 +58,7 @@ class Child:
             return subprocess.Popen(  # noqa: S603 - our own programs
                 [*launch, "--", *self.argv],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=None if self.to_screen else log,
                 stderr=log,
                 env=dict(self.env),
                 cwd=self.cwd,
@@ -93,6 +99,10 @@ class Child:
                 self.process.wait(grace)
             except subprocess.TimeoutExpired:
                 self.kill()
+        self.forget()
+
+    def forget(self) -> None:
+        """Once it is gone there is nothing for a later run to end."""
         if self.pidfile is not None:
             self.pidfile.unlink(missing_ok=True)
 
@@ -121,10 +131,28 @@ def leftover(pidfile: Path) -> psutil.Process | None:
     try:
         told = json.loads(pidfile.read_text())
         process = psutil.Process(told["pid"])
-        ours = abs(process.create_time() - told["started"]) < 0.02 and process.status() != psutil.STATUS_ZOMBIE
+        same = abs(process.create_time() - told["started"]) < 0.02
     except (FileNotFoundError, psutil.NoSuchProcess, ValueError, KeyError, TypeError):
         return None
-    return process if ours else None
+    return process if same and not gone(process) else None
+
+
+def gone(process: psutil.Process) -> bool:
+    """Ended, also when nobody has asked for its exit code yet (in a container without an init nobody ever does)."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def went(process: psutil.Process, seconds: float) -> bool:
+    """Whether it ended within the seconds."""
+    deadline = time.monotonic() + seconds
+    while not gone(process):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL)
+    return True
 
 
 def end_leftover(pidfile: Path, grace: float = 15.0) -> str | None:
@@ -134,11 +162,9 @@ def end_leftover(pidfile: Path, grace: float = 15.0) -> str | None:
     if process is not None:
         name = str(json.loads(pidfile.read_text())["name"])
         process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
-        try:
-            process.wait(grace)
-        except psutil.TimeoutExpired:
+        if not went(process, grace):
             process.kill()
-            process.wait(grace)
+            went(process, grace)
     pidfile.unlink(missing_ok=True)
     return name
 

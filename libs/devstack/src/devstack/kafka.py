@@ -97,14 +97,17 @@ class Kafka:
         self.properties.parent.mkdir(parents=True, exist_ok=True)
         self.properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
-    def format(self) -> None:
+    def format(self, cluster: str | None = None) -> None:
         """Writes the identity of a new cluster; beside and then renamed, so that an interrupted one leaves nothing."""
+        self._write_properties()
         part = self.data.with_name(f"{self.data.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         properties = part.with_name(f"{part.name}.properties")
         properties.write_text(self.properties.read_text().replace(f"log.dirs={self.data}\n", f"log.dirs={part}\n"))
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = self._java("kafka's format", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties))
+        cluster = cluster or base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = self._java(
+            "kafka's format", "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties)
+        )
         tool.start()
         code = tool.wait()
         properties.unlink()

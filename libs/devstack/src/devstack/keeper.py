@@ -25,6 +25,7 @@ from typing import TextIO
 import psutil
 
 from devstack import containers, place, ports
+from devstack.child import went
 from devstack.kafka import Kafka
 from devstack.postgres import Postgres
 from devstack.trouble import Trouble
@@ -95,7 +96,7 @@ def ended(folder: Path) -> None:
     try:
         keeper = psutil.Process(int((folder / ALIVE).read_text()))
         keeper.terminate()
-        keeper.wait(30)
+        went(keeper, 30)
     except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
         pass  # none was started, or it is gone: both are what was wanted
     shutil.rmtree(folder, ignore_errors=True)
@@ -148,7 +149,9 @@ def live_here(folder: Path) -> TextIO:
 
 def when_gone(pid: int, over: threading.Event) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).wait()
+        process = psutil.Process(pid)
+        while not went(process, 3600):
+            pass
     over.set()
 
 

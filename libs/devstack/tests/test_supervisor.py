@@ -1,0 +1,298 @@
+"""The supervisor on a real Postgres and a real Kafka, with services that only answer probes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+from devstack import jars, place, ports
+from devstack.child import leftover
+from devstack.wait import until_true
+
+# What a service looks like from outside: ready after it started, until SIGTERM; it leaves a trace of its end.
+SERVICE = """
+import http.server, json, os, pathlib, signal, sys
+
+name, marks = sys.argv[1], pathlib.Path(sys.argv[2])
+if (marks / f"{name}.cannot-start").exists():
+    sys.exit("no such setting: CAUCE_NONSENSE")
+assert os.environ["CAUCE_POSTGRES_URL"].endswith("/" + name) and os.environ["CAUCE_KAFKA_BOOTSTRAP"]
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = [{"name": "x", "source": "partner", "lag": 0, "parked": 0}] if self.path == "/subscriptions" else {}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+    def log_message(self, *args):
+        pass
+
+def end(*_):
+    with (marks / "ended").open("a") as file:
+        file.write(name + "\\n")
+    os._exit(0)
+
+signal.signal(signal.SIGTERM, end)
+http.server.HTTPServer(("127.0.0.1", int(os.environ["CAUCE_PORT"])), Handler).serve_forever()
+"""
+
+LOAD = """
+import os, pathlib, sys, urllib.request, json, time
+marks = pathlib.Path(sys.argv[1])
+with (marks / "loads").open("a") as file:
+    file.write("load\\n")
+urls = json.loads(os.environ["CAUCE_SERVICES"])
+assert pathlib.Path(os.environ["CAUCE_TOKEN_FILE"]).read_text()
+while (marks / "load.slow").exists():
+    time.sleep(0.05)
+if (marks / "load.fails").exists():
+    sys.exit("the sample is not what it was")
+print("a story", flush=True)
+"""
+
+RUN = """
+import asyncio, sys
+from pathlib import Path
+from devstack import stack
+from devstack.__main__ import one_sentence
+from devstack.screen import Screen
+from devstack.services import Service
+from devstack.stack import Stack
+from devstack.supervisor import Supervisor, alone
+
+home, first, stay = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "stay"
+services = [Service("alpha", first, "a"), Service("beta", first + 1, "b")]
+it = Stack(
+    kept=home / "kept", run=home / "run", services=services, postgres_port=first + 2, kafka_port=first + 3,
+    run_command=lambda s: [sys.executable, str(home / "service.py"), s.name, str(home)],
+    migrate_command=lambda s: [sys.executable, "-c", "import os; assert os.environ['CAUCE_POSTGRES_URL']"],
+    load_command=[sys.executable, str(home / "load.py"), str(home)],
+)
+if (home / "disk.full").exists():
+    stack.ROOM = 2**60
+with one_sentence(), alone(it.run):
+    asyncio.run(Supervisor(it, Screen(), load=True, stay=stay).run())
+"""
+
+
+@dataclass
+class Home:
+    """A folder with a stack of two services, and the supervisors started on it."""
+
+    folder: Path
+    first: int
+    started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+
+    def start(self, stay: bool = True) -> "subprocess.Popen[bytes]":
+        with (self.folder / "screen").open("ab") as screen:
+            process = subprocess.Popen(
+                [sys.executable, "-c", RUN, str(self.folder), str(self.first), "stay" if stay else "leave"],
+                env=os.environ | {"CAUCE_ROOT": str(self.folder), "CAUCE_JARS": str(place.jars())},
+                stdin=subprocess.DEVNULL,
+                stdout=screen,
+                stderr=screen,
+            )
+        self.started.append(process)
+        return process
+
+    def to_its_end(self) -> int:
+        return self.start(stay=False).wait(120)
+
+    @property
+    def screen(self) -> str:
+        return (self.folder / "screen").read_text()
+
+    def shows(self, text: str) -> None:
+        until_true(lambda: text in self.screen, f"{text!r} on the screen", 60)
+
+    def mark(self, name: str) -> Path:
+        (self.folder / name).touch()
+        return self.folder / name
+
+    def pid(self, name: str) -> int:
+        return int(json.loads((self.folder / "run" / "pids" / f"{name}.json").read_text())["pid"])
+
+    def alive(self) -> list[str]:
+        """Names of its children that run, by the pidfiles and by the ports."""
+        names = [file.stem for file in (self.folder / "run" / "pids").glob("*.json") if leftover(file) is not None]
+        return names + [str(port) for port in range(self.first, self.first + 5) if not ports.is_free(port)]
+
+    def pids(self) -> dict[str, int]:
+        return {file.stem: self.pid(file.stem) for file in (self.folder / "run" / "pids").glob("*.json")}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    jars.folder()
+    (tmp_path / "service.py").write_text(SERVICE)
+    (tmp_path / "load.py").write_text(LOAD)
+    made = Home(tmp_path, ports.free(5)[0])
+    yield made
+    for process in made.started:
+        process.kill()
+        process.wait()
+    until_true(lambda: made.alive() == [], "the end of everything", 30)
+
+
+def test_a_run_loads_once_keeps_its_data_and_stops_in_order(home: Home) -> None:
+    assert home.to_its_end() == 0, home.screen
+    assert home.screen.count("a story") == 1
+    shown = [home.screen.index(told) for told in ("Services drained", "Kafka stopped", "Postgres stopped")]
+    assert shown == sorted(shown)
+    assert sorted((home.folder / "ended").read_text().split()) == ["alpha", "beta"]
+    assert home.alive() == []
+    assert home.to_its_end() == 0
+    assert (home.folder / "loads").read_text().count("load") == 1
+
+
+def test_a_killed_service_is_started_again_and_said_so_also_during_the_load(home: Home) -> None:
+    slow = home.mark("load.slow")
+    run = home.start()
+    until_true((home.folder / "loads").exists, "the load", 60)
+    killed = home.pid("beta")
+    os.kill(killed, signal.SIGKILL)
+    home.shows(f"beta was ended by SIGKILL (pid {killed}); started again")
+    until_true(lambda: home.pid("beta") != killed and ports.accepts(home.first + 1), "beta anew", 30)
+    slow.unlink()
+    home.shows("a story")
+    home.shows("beta is ready, up to date")
+    run.send_signal(signal.SIGINT)
+    assert run.wait(60) == 0
+    assert home.alive() == []
+
+
+@pytest.mark.parametrize("name", ["postgres", "kafka"])
+def test_a_killed_server_is_started_again_on_its_data(home: Home, name: str) -> None:
+    run = home.start()
+    home.shows("alpha is ready")
+    killed = home.pid(name)
+    os.kill(killed, signal.SIGKILL)
+    home.shows(f"{name.capitalize()} was ended by SIGKILL (pid {killed}); started again")
+    until_true(lambda: home.pid(name) != killed and ports.accepts(home.first + 2), f"{name} anew", 60)
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(60) == 0
+    assert home.alive() == []
+
+
+def test_a_service_that_cannot_start_ends_the_run_with_its_name_and_the_end_of_its_log(home: Home) -> None:
+    home.mark("beta.cannot-start")
+    assert home.to_its_end() == 1
+    assert f"cauce: beta exited with 1; the end of its log {home.folder}/run/logs/beta.log" in home.screen
+    assert "no such setting: CAUCE_NONSENSE" in home.screen
+    assert home.alive() == []
+
+
+def test_a_service_that_dies_time_after_time_ends_the_run(home: Home) -> None:
+    run = home.start()
+    home.shows("beta is ready")
+    home.mark("beta.cannot-start")
+    os.kill(home.pid("beta"), signal.SIGKILL)
+    assert run.wait(90) == 1
+    assert "cauce: beta exited with 1" in home.screen
+    assert home.alive() == []
+
+
+def test_a_load_that_fails_ends_the_run_and_the_next_run_loads_again(home: Home) -> None:
+    fails = home.mark("load.fails")
+    assert home.to_its_end() == 1
+    assert "the sample's load exited with 1" in home.screen
+    assert "the sample is not what it was" in home.screen
+    fails.unlink()
+    assert home.to_its_end() == 0
+    assert (home.folder / "loads").read_text().count("load") == 2
+
+
+def test_a_killed_supervisor_leaves_nothing_running(home: Home) -> None:
+    run = home.start()
+    home.shows("beta is ready, up to date")
+    pids = home.pids()
+    assert set(pids) == {"postgres", "kafka", "alpha", "beta"}
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    until_true(lambda: not any(map(psutil.pid_exists, pids.values())), "the end of its children", 30)
+    assert home.to_its_end() == 0, home.screen
+
+
+def test_what_a_killed_supervisor_left_is_ended_by_the_next_run(home: Home) -> None:
+    """As on a system that does not tie children to their parent."""
+    left = subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)
+    stranger = subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)
+    pidfiles = home.folder / "run" / "pids"
+    pidfiles.mkdir(parents=True)
+    started = psutil.Process(left.pid).create_time()
+    (pidfiles / "alpha.json").write_text(json.dumps({"name": "alpha", "pid": left.pid, "started": started}))
+    told = {"name": "beta", "pid": stranger.pid, "started": started - 3600}
+    (pidfiles / "beta.json").write_text(json.dumps(told))
+    try:
+        assert home.to_its_end() == 0, home.screen
+        assert "alpha was left running by a run that was killed; it is ended now" in home.screen
+        assert left.wait(5) == -signal.SIGTERM
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+        left.kill()
+        left.wait()
+
+
+def test_a_taken_port_is_named_with_what_it_is_for_and_who_holds_it(home: Home) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", home.first + 1))
+        taken.listen()
+        assert home.to_its_end() == 1
+    name = psutil.Process().name()
+    assert f"port {home.first + 1}, needed for the beta service, is taken by {name} (pid {os.getpid()})" in home.screen
+    assert home.alive() == []
+
+
+def test_a_full_disk_is_one_sentence(home: Home) -> None:
+    home.mark("disk.full")
+    assert home.to_its_end() == 1
+    (told,) = [line for line in home.screen.splitlines() if line.startswith("cauce: ")]
+    assert told.startswith("cauce: the disk is full (")
+    assert "Traceback" not in home.screen
+
+
+def test_a_second_run_on_the_same_clone_is_refused(home: Home) -> None:
+    run = home.start()
+    home.shows("beta is ready")
+    assert home.to_its_end() == 1
+    assert f"it is running already (pid {run.pid})" in home.screen
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(60) == 0
+
+
+@pytest.mark.parametrize("when", ["Postgres on", "Migrations and topics ...", "alpha on"])
+def test_ctrl_c_while_it_starts_stops_what_was_started(home: Home, when: str) -> None:
+    run = home.start()
+    home.shows(when)
+    run.send_signal(signal.SIGINT)
+    assert run.wait(60) == 0, home.screen
+    assert home.alive() == []
+
+
+def test_a_closed_terminal_does_not_keep_it_from_stopping_in_order(home: Home) -> None:
+    read, write = os.pipe()
+    with open(home.folder / "screen", "wb") as errors:
+        run = subprocess.Popen(
+            [sys.executable, "-c", RUN, str(home.folder), str(home.first), "stay"],
+            env=os.environ | {"CAUCE_ROOT": str(home.folder), "CAUCE_JARS": str(place.jars())},
+            stdin=subprocess.DEVNULL,
+            stdout=write,
+            stderr=errors,
+        )
+    os.close(write)
+    home.started.append(run)
+    until_true(lambda: ports.accepts(home.first) and ports.accepts(home.first + 1), "both services", 60)
+    os.close(read)
+    run.send_signal(signal.SIGHUP)
+    run.wait(60)
+    assert sorted((home.folder / "ended").read_text().split()) == ["alpha", "beta"]
+    assert home.alive() == []
