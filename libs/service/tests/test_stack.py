@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from types import ModuleType
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from engine import Policy, Send, Table, View
 from service import cli, create_app
+from typer.testing import CliRunner
 
 KEPT = Table("loans", "loan_id uuid primary key, amount numeric not null")
 
@@ -105,34 +106,35 @@ async def test_a_database_that_goes_away_is_a_503(real, connect):
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
-def test_the_command_line_migrates_shows_and_rebuilds(
-    make_real, lending, monkeypatch, database, kafka, topic_prefix, capsys
-):
-    from typer.testing import CliRunner
-
+@pytest.fixture
+def cauce(make_real, monkeypatch, database, kafka):
     package, module = ModuleType("lending"), ModuleType("lending.app")
-    module.app = lambda: make_real(role="api")
+    module.app = lambda: make_real(role="api", log_level="error")
     monkeypatch.setitem(sys.modules, "lending", package)
     monkeypatch.setitem(sys.modules, "lending.app", module)
     monkeypatch.setattr(cli.out, "_width", 200)
     for name, value in (("POSTGRES_URL", database), ("KAFKA_BOOTSTRAP", kafka)):
         monkeypatch.setenv(f"CAUCE_{name}", value)
 
-    def cauce(*words):
-        result = CliRunner().invoke(cli.app, words)
+    async def call(*words):
+        result = await asyncio.to_thread(CliRunner().invoke, cli.app, words)
         assert result.exit_code == 0, (result.output, result.exception)
         return result.output
 
-    assert "ready" in cauce("migrate", "lending")
-    assert "ready" in cauce("migrate", "lending")
-    id = UUID(int=9)
+    return call
 
-    async def fill():
-        app = make_real(role="api")
-        async with app.router.lifespan_context(app):
-            from engine import Context
 
-            await app.state.engine.handle(Send(lending.loans, id, lending.Open(amount=50)), Context("ana"))
+async def test_the_command_line_migrates_again_and_again(cauce):
+    for _ in range(2):
+        assert "the database and the topics are ready" in await cauce("migrate", "lending")
 
-    asyncio.run(fill())
-    assert '"amount": "50"' in cauce("stream", "lending", f"loan-{id}")
+
+async def test_the_command_line_shows_a_stream_and_rebuilds_a_view_while_the_service_runs(real, connect, cauce):
+    client = connect(real)
+    ids = [(await client.post("/loans", json={"amount": "50"})).json()["id"] for _ in range(20)]
+    assert '"amount": "50"' in await cauce("stream", "lending", f"loan-{ids[0]}")
+    async with real.state.engine.acquire() as db:
+        await db.execute("delete from loans")
+    assert "loans is rebuilt and live" in await cauce("view", "rebuild", "lending", "loans")
+    async with real.state.engine.acquire() as db:
+        assert await db.fetchval("select count(*) from loans") == 20
