@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 from engine import Rejected
-from events import Event
 from events.risk import RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -25,16 +24,20 @@ EventOf = Callable[..., UUID]
 Terms = Callable[..., RuleTerms]
 
 
-def told(*commands: Any) -> tuple[list[Event], list[Event]]:
+def told(*commands: Any) -> tuple[list[Any], list[Any]]:
     """What all of the commands led to, and what the last of them did, without the record of the evaluation itself."""
-    events: list[Event] = []
-    latest: list[Event] = []
+    events: list[Any] = []
+    latest: list[Any] = []
     state = risk_profiles.initial()
     for command in commands:
         latest = list(risk_profiles.decide(command, state, NOW))
-        state = risk_profiles.fold(latest, state)  # type: ignore[arg-type]
+        state = risk_profiles.fold(latest, state)
         events += latest
     return events, [event for event in latest if not isinstance(event, EvaluationAssessed)]
+
+
+def kinds(events: list[Any]) -> list[str]:
+    return [type(event).__name__ for event in events]
 
 
 def flagged(event: UUID, period: str, explanation: str, *evidence: UUID, version: int = 1) -> RiskFlagged:
@@ -142,7 +145,7 @@ def test_each_rule_has_flags_of_its_own(evaluation: Evaluation, terms: Terms) ->
     events, then = told(evaluation(2005, 82), evaluation(2005, 82, rule=strict), evaluation(2006, 90, rule=strict))
     assert [event.rule for event in events if isinstance(event, RiskFlagged)] == ["low_score", "strict"]
     assert then == []
-    state = risk_profiles.fold(events)  # type: ignore[arg-type]
+    state = risk_profiles.fold(events)
     assert state.open_flag("low_score") is not None
     assert state.open_flag("strict") is not None
 
@@ -166,18 +169,18 @@ def test_two_low_evaluations_in_a_row_suspend_with_a_sentence_and_their_evidence
 
 def test_a_year_without_an_evaluation_does_not_break_the_run(evaluation: Evaluation, event_of: EventOf) -> None:
     _, then = told(evaluation(2009, 84), evaluation(2015, 80))
-    assert [type(event) for event in then] == [RestrictionImposed]
+    assert kinds(then) == ["RestrictionImposed"]
 
 
 def test_a_value_between_the_thresholds_breaks_the_run(evaluation: Evaluation) -> None:
     events, then = told(evaluation(2005, 84), evaluation(2006, 85), evaluation(2007, 84))
-    assert [type(event) for event in then] == [RiskFlagged]
+    assert kinds(then) == ["RiskFlagged"]
     assert not any(isinstance(event, RestrictionImposed) for event in events)
 
 
 def test_a_rule_may_suspend_at_once_or_after_three(evaluation: Evaluation, event_of: EventOf, terms: Terms) -> None:
     _, then = told(evaluation(2005, 84, rule=terms(suspend_after=1)))
-    assert [type(event) for event in then] == [RiskFlagged, RestrictionImposed]
+    assert kinds(then) == ["RiskFlagged", "RestrictionImposed"]
     three = terms(suspend_after=3)
     years = [evaluation(2005, 84, rule=three), evaluation(2006, 84, rule=three), evaluation(2007, 80, rule=three)]
     assert told(*years[:2])[1] == []
@@ -203,7 +206,7 @@ def test_a_value_between_the_thresholds_resolves_the_flag_and_leaves_the_suspens
 
 def test_lows_after_a_value_in_between_flag_again_and_do_not_suspend_twice(evaluation: Evaluation) -> None:
     years = [evaluation(2005 + n, value) for n, value in enumerate([84, 84, 87, 84, 84])]
-    assert [type(event) for event in told(*years[:4])[1]] == [RiskFlagged]
+    assert kinds(told(*years[:4])[1]) == ["RiskFlagged"]
     assert told(*years)[1] == []
 
 
@@ -222,7 +225,7 @@ def test_a_lift_after_a_value_in_between_lifts_alone(evaluation: Evaluation, eve
 
 def test_after_a_lift_the_run_is_counted_anew(evaluation: Evaluation, event_of: EventOf) -> None:
     years = [evaluation(2005 + n, value) for n, value in enumerate([84, 84, 90, 84, 83])]
-    assert [type(event) for event in told(*years[:4])[1]] == [RiskFlagged]
+    assert kinds(told(*years[:4])[1]) == ["RiskFlagged"]
     assert told(*years)[1] == [
         suspended(
             event_of("2009"),
@@ -241,7 +244,7 @@ def test_the_same_evaluation_again_changes_nothing_even_after_its_restatement(ev
     events, _ = told(evaluation(2005, 84), again)
     assert len(events) == 2
     events, _ = told(evaluation(2005, 84), evaluation(2005, 95, n=1), again)
-    assert [type(event) for event in events] == [EvaluationAssessed, RiskFlagged, EvaluationAssessed, RiskResolved]
+    assert kinds(events) == ["EvaluationAssessed", "RiskFlagged", "EvaluationAssessed", "RiskResolved"]
 
 
 def test_a_new_version_of_the_rule_judges_what_comes_and_not_what_was(
@@ -268,18 +271,18 @@ def test_a_stricter_version_does_not_suspend_for_an_evaluation_that_is_not_low(
     three = terms(suspend_after=3)
     two = terms(version=2, suspend_after=2)
     _, then = told(evaluation(2005, 84, rule=three), evaluation(2006, 84, rule=three), evaluation(2007, 87, rule=two))
-    assert [type(event) for event in then] == [RiskResolved]
+    assert kinds(then) == ["RiskResolved"]
 
 
 def test_a_retired_rule_still_resolves_and_lifts_what_it_opened(evaluation: Evaluation) -> None:
     _, then = told(evaluation(2005, 84), evaluation(2006, 84), evaluation(2007, 95, retired=True))
-    assert [type(event) for event in then] == [RiskResolved, RestrictionLifted]
+    assert kinds(then) == ["RiskResolved", "RestrictionLifted"]
 
 
 def test_a_retired_rule_raises_and_imposes_nothing(evaluation: Evaluation) -> None:
     _, then = told(evaluation(2005, 84), evaluation(2006, 84, retired=True))
     assert then == []
-    state = risk_profiles.fold(told(evaluation(2005, 84), evaluation(2006, 85))[0])  # type: ignore[arg-type]
+    state = risk_profiles.fold(told(evaluation(2005, 84), evaluation(2006, 85))[0])
     with pytest.raises(Rejected) as refusal:
         risk_profiles.decide(evaluation(2007, 84, retired=True), state, NOW)
     assert refusal.value == Rejected("risk.rule_retired", rule="low_score")
@@ -528,6 +531,6 @@ def test_the_state_survives_a_snapshot(evaluation: Evaluation, event_of: EventOf
         evaluation(2005, "83.5", n=1),
     )
     for n in range(len(events) + 1):
-        state = risk_profiles.fold(events[:n])  # type: ignore[arg-type]
+        state = risk_profiles.fold(events[:n])
         adapter = TypeAdapter(RiskProfile)
         assert adapter.validate_json(adapter.dump_json(state)) == state

@@ -6,7 +6,7 @@ import pytest
 from engine import Rejected, Unknown
 from engine.testing import scenario
 from pydantic import TypeAdapter, ValidationError
-from risk.domain.rule import DefineRule, RetireRule, Rule, RuleDefined, RuleRetired, rule_id, rules
+from risk.domain.rule import DefineRule, RetireRule, Rule, RuleDefined, RuleEvent, RuleRetired, rule_id, rules
 
 NOW = datetime(2000, 1, 1, 9, tzinfo=UTC)
 RETIRED = RuleRetired(code="low_score")
@@ -104,7 +104,8 @@ def test_a_rules_id_follows_from_its_code() -> None:
 
 
 def test_the_state_survives_a_snapshot() -> None:
-    for events in ([], [defined()], [defined(suspend_after=None, lift_at=None), RETIRED]):
+    histories: list[list[RuleEvent]] = [[], [defined()], [defined(suspend_after=None, lift_at=None), RETIRED]]
+    for events in histories:
         state = rules.fold(events)
         adapter = TypeAdapter(Rule)
         assert adapter.validate_json(adapter.dump_json(state)) == state

@@ -6,7 +6,16 @@ import pytest
 from engine import Rejected, Unknown
 from engine.testing import scenario
 from pydantic import TypeAdapter, ValidationError
-from training.domain.course import Course, CourseDefined, CourseRetired, DefineCourse, RetireCourse, course_id, courses
+from training.domain.course import (
+    Course,
+    CourseDefined,
+    CourseEvent,
+    CourseRetired,
+    DefineCourse,
+    RetireCourse,
+    course_id,
+    courses,
+)
 
 NOW = datetime(2000, 3, 1, 9, tzinfo=UTC)
 
@@ -97,6 +106,7 @@ def test_only_a_defined_course_in_use_can_be_assigned() -> None:
         {"max_attempts": 0},
         {"validity_months": 0},
         {"title": "  "},
+        {"title": "Food\0hygiene"},
         {"code": "Food Hygiene"},
         {"time_zone": "Mars/Olympus"},
         {"time_zone": "../etc/passwd"},
@@ -113,7 +123,8 @@ def test_a_courses_id_follows_from_its_code() -> None:
 
 
 def test_the_state_survives_a_snapshot() -> None:
-    for events in ([], [defined()], [defined(validity_months=None), RETIRED]):
+    histories: list[list[CourseEvent]] = [[], [defined()], [defined(validity_months=None), RETIRED]]
+    for events in histories:
         state = courses.fold(events)
         adapter = TypeAdapter(Course)
         assert adapter.validate_json(adapter.dump_json(state)) == state

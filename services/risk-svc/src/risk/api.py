@@ -147,7 +147,7 @@ async def known_profile(db: Read, partner_id: UUID) -> tuple[RiskProfile, int]:
     """Read after the views, so that it knows the evaluations of every row that they gave. Raises Unknown."""
     loaded = await db.load(risk_profiles, partner_id)
     if loaded.version == 0:
-        raise Unknown("risk.profile_unknown", partner_id=partner_id)
+        raise Unknown("risk.risk_profile_unknown", partner_id=partner_id)
     return loaded.state, loaded.version
 
 

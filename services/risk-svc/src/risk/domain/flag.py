@@ -30,7 +30,11 @@ class FlagAcknowledged(Event, type="cauce.risk.FlagAcknowledged.v1"):
     flag_id: UUID
 
 
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$"),
+]
+"""A sentence for people; of the control characters only tabs and new lines."""
 
 
 class Acknowledgement(Command):

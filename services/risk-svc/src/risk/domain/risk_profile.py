@@ -103,7 +103,7 @@ def decide(command: RiskProfileCommand, profile: RiskProfile, now: datetime) -> 
         return [*impose(profile.restrictions, command)]
     partner_id = profile.partner_id
     if partner_id is None:
-        raise Unknown("risk.profile_unknown")
+        raise Unknown("risk.risk_profile_unknown")
     match command:
         case AcknowledgeFlag():
             return [*acknowledge(partner_id, profile.flags, command)]

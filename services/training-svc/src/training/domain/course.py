@@ -30,6 +30,9 @@ def _known_time_zone(name: str) -> str:
 
 
 CourseCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 Score = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)]
 TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
 
@@ -65,7 +68,7 @@ CourseEvent = CourseDefined | CourseRetired
 class CourseContent(Command):
     """`pass_mark` from 0 to 100; attempts count afresh for each renewal. Days are counted in `time_zone`."""
 
-    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    title: Title
     pass_mark: Score
     required_for_launch: bool
     validity_months: Annotated[int, Field(ge=1, le=600)] | None = None
