@@ -130,10 +130,13 @@ class Rig:
         self.pool = pool
         self.failpoints = Failpoints()
         self.metrics = Metrics()
+        self.woken = 0
         self.store = Store(deciders)
         self.store.view_epoch = 1
         self.applier = self.another()
-        self.parking = Parking(pool, self.store, self.metrics, views_changed=self._views_changed)
+        self.parking = Parking(
+            pool, self.store, self.metrics, views_changed=self._views_changed, appended=self._appended
+        )
         self.processes: dict[str, ProcessHandler] = {}
 
     @classmethod
@@ -149,6 +152,9 @@ class Rig:
     async def _views_changed(self) -> None:
         self.store.view_epoch = await self.pool.fetchval("select view_epoch from store")
 
+    def _appended(self) -> None:
+        self.woken += 1
+
     def another(self, cls: type[Applier] = Applier, **options: Any) -> Applier:
         """One more process of the service."""
         return cls(
@@ -156,6 +162,7 @@ class Rig:
             self.store,
             self.metrics,
             views_changed=self._views_changed,
+            appended=self._appended,
             failpoint=self.failpoints,
             **options,
         )
@@ -174,6 +181,11 @@ class Rig:
         for table in view.tables:
             await self.pool.execute(f"create table {physical(table, 1)} ({table.columns})")
             await self.pool.execute(f"create view {table.name} as select * from {physical(table, 1)}")
+        await self.pool.execute(
+            "insert into view_build (name, generation, version, feed, live, tables)"
+            " values ($1, 1, 1, 'topic', true, '{}')",
+            view.name,
+        )
         return Subscription(f"risk.{view.name}.g1", ("partner",), ViewHandler(view, 1))
 
     def place(self, subscription: Subscription, topic: Topic, partition: int = 0) -> Place:

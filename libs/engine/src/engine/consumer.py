@@ -22,6 +22,8 @@ from engine.wire import Raw, raw_from, unreadable
 
 log = structlog.get_logger()
 
+FIRST_DELAY = 0.1
+
 
 @dataclass(frozen=True)
 class Source:
@@ -74,7 +76,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def run(self) -> None:
         """Consumes until `stop`; leaves and rejoins the group after whatever passes by itself."""
-        delay = 0.1
+        delay = FIRST_DELAY
         while not self._stopping.is_set():
             try:
                 await self._consume()
@@ -82,6 +84,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             except Exception as error:
                 if not passes(error):
                     raise
+                if self.ready:  # it had got somewhere
+                    delay = FIRST_DELAY
                 log.warning("consumer_rejoins", group=self._group, error=repr(error), delay=delay)
             finally:
                 self.ready = False
@@ -155,6 +159,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             held.next_offset = fresh[-1][0] + 1
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        self._assigned.clear()
         for tp in revoked:
             self._held.pop(tp, None)
 
@@ -203,6 +208,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 def _read(record: Any) -> Raw:
     try:
         return raw_from(list(record.headers), record.value)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError, AttributeError):  # the last two: a header without a value
         at = datetime.fromtimestamp(record.timestamp / 1000, tz=UTC)
         return unreadable(record.topic, record.partition, record.offset, at, record.value or b"")

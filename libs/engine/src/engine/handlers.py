@@ -6,19 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import quote, unquote
 from uuid import UUID, uuid5
 
 import orjson
 import structlog
 
 from engine.decider import Rejected
-from engine.facts import Context, Fact
+from engine.errors import Fenced
+from engine.facts import Context, Fact, Receipt
 from engine.metrics import Metrics
 from engine.reactions import Become, CancelTimer, Policy, Process, Send, SetTimer, Step
 from engine.store import Db, Intent, Store, run_statements
 from engine.views import View
 
 log = structlog.get_logger()
+
+Outcomes = list[tuple[Intent, Receipt | Rejected]]
+"""What the commands of one transaction led to: not true before its commit, and not to be counted or told before."""
 
 
 @dataclass
@@ -27,7 +32,6 @@ class Work:
 
     db: Db
     store: Store
-    metrics: Metrics
     subscription: str
     intents: list[Intent] = field(default_factory=list)
     timers: dict[str, tuple[SetTimer | CancelTimer, Context]] = field(default_factory=dict)
@@ -49,15 +53,17 @@ class Work:
             case Become():
                 raise TypeError(f"{self.subscription}: only a process manager has a state to become")
 
-    async def flush(self) -> None:
-        if self.intents:
-            outcomes = await self.store.execute(self.db, self.intents)
-            self.metrics.count(outcomes)
-            for intent, outcome in zip(self.intents, outcomes, strict=True):
-                if isinstance(outcome, Rejected):
-                    log.info("command_refused", by=self.subscription, stream=intent.stream, refusal=str(outcome))
-        setting = [(s, c) for s, c in self.timers.values() if isinstance(s, SetTimer)]
-        cancelling = [s.key for s, _ in self.timers.values() if isinstance(s, CancelTimer)]
+    async def flush(self) -> Outcomes:
+        """Timers first: what holds the append lock is the last thing before the commit."""
+        await self._set_timers()
+        if not self.intents:
+            return []
+        return list(zip(self.intents, await self.store.execute(self.db, self.intents), strict=True))
+
+    async def _set_timers(self) -> None:
+        timers = sorted(self.timers.items())  # in the same order everywhere, against deadlocks
+        setting = [(s, c) for _, (s, c) in timers if isinstance(s, SetTimer)]
+        cancelling = [key for key, (s, _) in timers if isinstance(s, CancelTimer)]
         if setting:
             await self.db.executemany(
                 "insert into timer (owner, key, due_at, send, correlation_id, causation_id) values ($1,$2,$3,$4,$5,$6)"
@@ -72,6 +78,14 @@ class Work:
             await self.db.execute(
                 "delete from timer where owner = $1 and key = any ($2)", self.subscription, cancelling
             )
+
+
+def tell(metrics: Metrics, subscription: str, outcomes: Outcomes) -> None:
+    """Counts and logs what a committed transaction led to."""
+    metrics.count([outcome for _, outcome in outcomes])
+    for intent, outcome in outcomes:
+        if isinstance(outcome, Rejected):
+            log.info("command_refused", by=subscription, stream=intent.stream, refusal=str(outcome))
 
 
 def send_json(send: Send | None) -> bytes | None:
@@ -104,6 +118,8 @@ class PolicyHandler:
                 reactions = self.policy.react(fact, await self.policy.gather(work.db, fact))
             context = because_of(fact, work.subscription)
             for n, reaction in enumerate(reactions):
+                if isinstance(reaction, SetTimer) and reaction.send is None:
+                    raise TypeError(f"{work.subscription}: a timer without a command wakes only a process manager")
                 work.add(reaction, context, fact.occurred_at, fact.event_id, n)
 
 
@@ -146,10 +162,15 @@ class ProcessHandler:
                 case Become(state=state):
                     pass
                 case SetTimer() | CancelTimer():
-                    work.add(replace(step, key=f"{key}/{step.key}"), context, at, seed, n)
+                    work.add(replace(step, key=f"{quote(key, safe='')}/{step.key}"), context, at, seed, n)
                 case _:
                     work.add(step, context, at, seed, n)
         return state
+
+    def timer_of(self, stored: str) -> tuple[str, str]:
+        """The instance and the timer's own key."""
+        instance, _, key = stored.partition("/")
+        return unquote(instance), key
 
     async def save(self, work: Work, states: Mapping[str, Any]) -> None:
         await work.db.executemany(
@@ -164,6 +185,11 @@ class ViewHandler:
     generation: int
 
     async def __call__(self, work: Work, facts: Sequence[Fact[Any]]) -> None:
+        feed = await work.db.fetchval(
+            "select feed from view_build where name = $1 and generation = $2", self.view.name, self.generation
+        )
+        if feed in (None, "inline"):  # it took over, or was dropped, and this reader has not heard of it yet
+            raise Fenced(f"{work.subscription} is not fed from here any more")
         await run_statements(work.db, (s for fact in facts for s in self.view.project(fact)), self.generation)
 
 

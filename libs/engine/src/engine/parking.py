@@ -11,7 +11,8 @@ from uuid import UUID
 
 import asyncpg
 
-from engine.errors import ViewsChanged, passes
+from engine.errors import Unavailable, ViewsChanged, passes
+from engine.handlers import Outcomes, tell
 from engine.metrics import Metrics
 from engine.store import Db, Store
 from engine.subscriptions import Heard, Subscription, run
@@ -38,6 +39,10 @@ class RetryResult:
     error: str | None
 
 
+RETRY_BATCH = 20
+RETRY_ATTEMPTS = 10
+
+
 class Parking:
     def __init__(
         self,
@@ -46,11 +51,13 @@ class Parking:
         metrics: Metrics,
         *,
         views_changed: Callable[[], Awaitable[None]],
+        appended: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._store = store
         self._metrics = metrics
         self._views_changed = views_changed
+        self._appended = appended
 
     async def streams(self, subscription: str | None = None) -> list[ParkedStream]:
         rows = await self._pool.fetch(
@@ -60,60 +67,63 @@ class Parking:
         )
         return [ParkedStream(**row) for row in rows]
 
-    async def retry(self, subscription: Subscription, heard_by: Callable[[UUID], Heard], stream: str) -> RetryResult:
+    async def retry(self, subscription: Subscription, heard_from: Callable[[str], Heard], stream: str) -> RetryResult:
         """Handles a parked stream's events in order until one fails again. Takes the partition's offset row, so that
-        the live consumer cannot race it."""
-        handled = 0
+        the live consumer cannot race it. Raises Unavailable where what should pass by itself does not: what was
+        handled until then stays handled."""
+        handled, limit, attempts = 0, RETRY_BATCH, 0
         while True:
             try:
                 async with self._pool.acquire() as db, db.transaction():
-                    rows = await self._parked(db, subscription.name, stream, limit=20)
-                    if not rows:
-                        return RetryResult(handled, 0, None)
-                    done = 0
-                    failure: BaseException | None = None
-                    for row in rows:
-                        raw = raw_of(row)
-                        try:
-                            async with db.transaction():
-                                await run(
-                                    db, self._store, self._metrics, subscription, heard_by(row["topic_id"]), [raw]
-                                )
-                        except Exception as error:
-                            if passes(error):
-                                raise
-                            failure = error
-                            await db.execute(
-                                "update parked_event set error = $5 where subscription = $1 and stream = $2"
-                                " and incarnation = $3 and position = $4",
-                                subscription.name,
-                                stream,
-                                raw.incarnation,
-                                raw.position,
-                                f"{type(error).__name__}: {error}"[:2000],
-                            )
-                            break
-                        await self._unpark(db, subscription.name, raw)
-                        done += 1
-                    remaining = await db.fetchval(
-                        "select count(*) from parked_event where subscription = $1 and stream = $2",
-                        subscription.name,
-                        stream,
-                    )
-                handled += done
-                if failure is not None:
-                    return RetryResult(handled, remaining, f"{type(failure).__name__}: {failure}")
+                    step, outcomes = await self._retry_some(db, subscription, heard_from, stream, limit)
             except Exception as error:
                 if not passes(error):
                     raise
                 if isinstance(error, ViewsChanged):
                     await self._views_changed()
-                await asyncio.sleep(0.05)
+                attempts += 1
+                if attempts == RETRY_ATTEMPTS:
+                    raise Unavailable(f"{stream} could not be retried: {error!r}") from error
+                limit = max(1, limit // 2)
+                await asyncio.sleep(0.05 * attempts)
+                continue
+            attempts = 0
+            handled += step.handled
+            if outcomes:
+                tell(self._metrics, subscription.name, outcomes)
+                self._appended()
+            if step.error is not None or step.remaining == 0:
+                return RetryResult(handled, step.remaining, step.error)
+
+    async def _retry_some(
+        self, db: Db, subscription: Subscription, heard_from: Callable[[str], Heard], stream: str, limit: int
+    ) -> tuple[RetryResult, Outcomes]:
+        sources = await self._lock_places(db, subscription.name, stream)
+        outcomes: Outcomes = []
+        handled, failure = 0, None
+        for row in await self._first(db, subscription.name, stream, limit):
+            raw = raw_of(row)
+            try:
+                async with db.transaction():
+                    outcomes += await run(db, self._store, subscription, heard_from(sources[row["topic_id"]]), [raw])
+            except Exception as error:
+                if passes(error):
+                    raise
+                failure = f"{type(error).__name__}: {error}"
+                await self._still_fails(db, subscription.name, raw, failure)
+                break
+            await self._unpark(db, subscription.name, raw)
+            handled += 1
+        remaining = await db.fetchval(
+            "select count(*) from parked_event where subscription = $1 and stream = $2", subscription.name, stream
+        )
+        return RetryResult(handled, remaining, failure), outcomes
 
     async def drop(self, subscription: str, stream: str, reason: str, actor: str) -> int:
         """Gives up a parked stream's first event, keeping it with the reason. Returns how many were dropped (0, 1)."""
         async with self._pool.acquire() as db, db.transaction():
-            rows = await self._parked(db, subscription, stream, limit=1)
+            await self._lock_places(db, subscription, stream)
+            rows = await self._first(db, subscription, stream, limit=1)
             for row in rows:
                 columns = ", ".join(row.keys())
                 values = ", ".join(f"${n}" for n in range(1, len(row) + 3))
@@ -126,21 +136,36 @@ class Parking:
                 await self._unpark(db, subscription, raw_of(row))
             return len(rows)
 
-    async def _parked(self, db: Db, subscription: str, stream: str, limit: int) -> list[asyncpg.Record]:
-        """Locks the places that the stream's parked events came from, then reads the first of them."""
-        await db.execute(
-            "select 1 from consumer_offset o where subscription = $1 and (topic_id, partition) in"
+    async def _lock_places(self, db: Db, subscription: str, stream: str) -> dict[UUID, str]:
+        """Locks the places that the stream's parked events came from; returns the source of each topic."""
+        rows = await db.fetch(
+            "select topic_id, source from consumer_offset where subscription = $1 and (topic_id, partition) in"
             " (select topic_id, partition from parked_event where subscription = $1 and stream = $2)"
             " order by topic_id, partition for update",
             subscription,
             stream,
         )
+        return {row["topic_id"]: row["source"] for row in rows}
+
+    async def _first(self, db: Db, subscription: str, stream: str, limit: int) -> list[asyncpg.Record]:
+        """The first parked events of a stream, locked against another retry."""
         return await db.fetch(
             "select * from parked_event where subscription = $1 and stream = $2"
-            " order by incarnation, position limit $3",
+            " order by incarnation, position limit $3 for update",
             subscription,
             stream,
             limit,
+        )
+
+    async def _still_fails(self, db: Db, subscription: str, raw: Raw, error: str) -> None:
+        await db.execute(
+            "update parked_event set error = $5 where subscription = $1 and stream = $2"
+            " and incarnation = $3 and position = $4",
+            subscription,
+            raw.stream,
+            raw.incarnation,
+            raw.position,
+            error[:2000],
         )
 
     async def _unpark(self, db: Db, subscription: str, raw: Raw) -> None:

@@ -21,6 +21,8 @@ from engine.subscriptions import OWN_LOG, Applier, Subscription
 log = structlog.get_logger()
 
 TOPIC_ID_SECONDS = 30.0
+BESIDE = 500
+"""Records: no more than one batch behind."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,31 @@ class Progress:
         )
         at = {row["partition"]: row["next_offset"] for row in rows}
         return sum(max(end - at.get(partition, 0), 0) for partition, end in ends.items())
+
+    async def extent(self, db: Db, source: str) -> int:
+        """All that there is to handle of a source."""
+        if source == self._service:
+            head: int = await db.fetchval("select coalesce(max(position), 0) from event")
+            return head
+        return sum((await self._watcher.ends(self._topic(source))).values())
+
+    async def beside(self, db: Db, subscription: Subscription, other: str) -> bool:
+        """Whether it is on each partition of its topics at the end, or about as far as the other subscription is:
+        where events come in all the time, neither is ever at the end."""
+        for source in subscription.sources:
+            id, ends = await self.topic_id(source), await self._watcher.ends(self._topic(source))
+            rows = await db.fetch(
+                "select subscription, partition, next_offset from consumer_offset"
+                " where subscription = any ($1) and topic_id = $2",
+                [subscription.name, other],
+                id,
+            )
+            at = {(row["subscription"], row["partition"]): row["next_offset"] for row in rows}
+            for partition, end in ends.items():
+                goal = min(end, at.get((other, partition), end + BESIDE) - BESIDE)
+                if at.get((subscription.name, partition), 0) < goal:
+                    return False
+        return True
 
     async def measure(self, every: float = 5.0) -> None:
         """Keeps the gauges. What cannot be reached is left as it was, and said so."""

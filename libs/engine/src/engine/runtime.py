@@ -33,6 +33,9 @@ from engine.views import View
 from engine.workers import Tasks, Workers
 
 log = structlog.get_logger()
+
+TAIL = 1000
+"""Of a build that follows the own log, so many positions fit well into the short transaction in which it takes over."""
 S = TypeVar("S")
 Role = Literal["all", "api", "worker"]
 
@@ -119,7 +122,7 @@ class Engine:
                 await connection.execute("select pg_advisory_xact_lock(1128355157, 2)")
                 await connection.execute("set local client_min_messages = warning")
                 await connection.execute(SCHEMA)
-            builds = self._builds(connection)
+            builds = self._builds()
             await builds.migrate(connection)
         finally:
             await connection.close()
@@ -133,8 +136,8 @@ class Engine:
                 replication=self._tuning.replication,
             )
 
-    def _builds(self, pool: Any) -> ViewBuilds:
-        return ViewBuilds(self.service, pool, self.store, self.metrics, self._views)
+    def _builds(self) -> ViewBuilds:
+        return ViewBuilds(self.service, self.store, self._views)
 
     async def start(self) -> None:
         """Opens the pool, asserts what correctness rests on, and starts the tasks of the role."""
@@ -152,16 +155,19 @@ class Engine:
                 "idle_in_transaction_session_timeout": milliseconds,
             },
         )
-        self.views = self._builds(self.pool)
+        self.views = self._builds()
         self.applier = Applier(
             self.pool,
             self.store,
             self.metrics,
             views_changed=self.refresh_views,
+            appended=self.wake,
             failpoint=self._failpoint,
             batch=self._tuning.batch,
         )
-        self.parking = Parking(self.pool, self.store, self.metrics, views_changed=self.refresh_views)
+        self.parking = Parking(
+            self.pool, self.store, self.metrics, views_changed=self.refresh_views, appended=self.wake
+        )
         self.progress = Progress(
             self.service,
             self.pool,
@@ -203,6 +209,7 @@ class Engine:
             processes=self._processes,
             clock=self.clock,
             views_changed=self.refresh_views,
+            appended=self.wake,
             failpoint=self._failpoint,
         )
         self._workers.start(self.all_subscriptions())
@@ -266,10 +273,21 @@ class Engine:
             await asyncio.sleep(1.0)
 
     async def _caught_up(self, db: Db, build: Build) -> bool:
+        if build.feed == "inline":
+            return True
         subscription = self.views.subscription(build)
-        lag = sum([await self.progress.lag(db, subscription, source) for source in subscription.sources])
-        # An inline build is ready when what is left fits well into one short transaction.
-        return lag <= (1000 if build.view.inline else 0)
+        lag, total = await self._lag(db, subscription)
+        self.metrics.rebuilding.labels(build.view.name).set(1.0 if total == 0 else 1.0 - lag / total)
+        if build.feed == "log":
+            return lag <= TAIL
+        live = await self.views.live_subscription(db, build)
+        return lag == 0 or (live is not None and await self.progress.beside(db, subscription, live))
+
+    async def _lag(self, db: Db, subscription: Subscription) -> tuple[int, int]:
+        """How much of all that its sources hold is not yet handled, and all."""
+        lag = [await self.progress.lag(db, subscription, source) for source in subscription.sources]
+        total = [await self.progress.extent(db, source) for source in subscription.sources]
+        return sum(lag), sum(total)
 
     def wake(self) -> None:
         """After every append: the relay looks at once, in this process or, by NOTIFY, in the one where it leads."""
@@ -393,8 +411,7 @@ class Engine:
         workers = self._workers
         if workers is None:
             raise Unavailable("this process only answers; retry where workers run")
-        sources = {await self.progress.topic_id(s): s for s in found.sources if s != self.service}
-        return await self.parking.retry(found, lambda topic: workers.heard(sources.get(topic, self.service)), stream)
+        return await self.parking.retry(found, workers.heard, stream)
 
     async def drop(self, subscription: str, stream: str, reason: str, actor: str) -> int:
         return await self.parking.drop(subscription, stream, reason, actor)
@@ -418,22 +435,24 @@ class Engine:
         async with self.pool.acquire() as db:
             build = await self.views.rebuild(db, view)
         self._reconcile()
-        name = self.views.subscription(build).name
+        subscription = self.views.subscription(build)
         while True:
-            total = (await self.log()).head
-            done = await self.pool.fetchval(
-                "select coalesce(sum(greatest(next_offset - 1, 0)), 0)::bigint from consumer_offset"
-                " where subscription = $1",
-                name,
-            )
-            live = await self.pool.fetchval(
-                "select live from view_build where name = $1 and generation = $2", view, build.generation
-            )
+            async with self.pool.acquire() as db:
+                lag, total = await self._lag(db, subscription)
+                parked = await self.views.parked(db, build)
+                live = await db.fetchval(
+                    "select live from view_build where name = $1 and generation = $2", view, build.generation
+                )
             if live is None:
                 raise LookupError(f"build {build.generation} of {view} was superseded by a newer one")
-            progress(total if live else min(done, total), total)
+            progress(total if live else total - lag, total)
             if live:
                 return
+            if parked:
+                raise RuntimeError(
+                    f"{view}: {parked} streams of {subscription.name} are parked; retry or drop them and the build"
+                    " takes over by itself"
+                )
             await asyncio.sleep(0.2)
 
 

@@ -254,12 +254,13 @@ class Store:
         return Receipt(id, working.version, None, tuple(event.event_type for event in events))
 
     async def _append(self, db: Db, batch: _Batch, working: Mapping[str, _Working]) -> list[Fact[Any]]:
+        view_epoch, inline = self.view_epoch, self.inline  # as one: they may be read anew while this waits
         touched = sorted((s, w) for s, w in working.items() if w.version > w.loaded)
         snapshots = [_snapshot(w) for _, w in touched]
         try:
             rows = await db.fetch(
                 _APPEND,
-                self.view_epoch,
+                view_epoch,
                 [s for s, _ in touched],
                 [w.loaded for _, w in touched],
                 [w.version - w.loaded for _, w in touched],
@@ -304,7 +305,7 @@ class Store:
                 batch.events, batch.streams, batch.versions, batch.occurred_at, batch.contexts, rows, strict=True
             )
         ]
-        for view, generation in self.inline:
+        for view, generation in inline:
             await run_statements(db, (s for fact in facts for s in view.project(fact)), generation)
         return facts
 

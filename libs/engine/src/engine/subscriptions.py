@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,20 @@ from events import Event
 from events.base import TYPE_PATTERN
 
 from engine.decider import Codec, UnknownEvent
-from engine.errors import Fenced, ViewsChanged, passes, timed_out
+from engine.errors import AlreadyHandled, Conflict, Fenced, ViewsChanged, passes, timed_out
 from engine.facts import Fact
-from engine.handlers import Handler, Work
+from engine.handlers import Handler, Outcomes, Work, tell
 from engine.metrics import Metrics
 from engine.store import Db, Store
 from engine.wire import UNREADABLE, Raw
 
 log = structlog.get_logger()
+
+SLOW_SECONDS = 0.25
+"""A batch that fails after so long may have been cut off by the transaction time-out. The server ends the connection
+then, and asyncpg reports a lost one. Should it have been another cause, a smaller batch costs little."""
+
+FIRST_DELAY = 0.05
 
 OWN_LOG = UUID(int=0)
 """The topic id under which offsets into the service's own log are kept."""
@@ -72,10 +79,8 @@ class Heard:
             return None
 
 
-async def run(
-    db: Db, store: Store, metrics: Metrics, subscription: Subscription, heard: Heard, raws: Sequence[Raw]
-) -> None:
-    """Decodes and handles events inside the caller's transaction."""
+async def run(db: Db, store: Store, subscription: Subscription, heard: Heard, raws: Sequence[Raw]) -> Outcomes:
+    """Decodes and handles events inside the caller's transaction; what the commands led to is true once it commits."""
     facts = [
         fact
         for raw in raws
@@ -83,10 +88,10 @@ async def run(
         and (fact := heard.read(raw)) is not None
     ]
     if not facts:
-        return
-    work = Work(db, store, metrics, subscription.name)
+        return []
+    work = Work(db, store, subscription.name)
     await subscription.handler(work, facts)
-    await work.flush()
+    return await work.flush()
 
 
 class Applier:
@@ -99,6 +104,7 @@ class Applier:
         metrics: Metrics,
         *,
         views_changed: Callable[[], Awaitable[None]],
+        appended: Callable[[], None],
         failpoint: Callable[[str], Awaitable[None]],
         batch: int = 500,
     ) -> None:
@@ -106,9 +112,10 @@ class Applier:
         self._store = store
         self._metrics = metrics
         self._views_changed = views_changed
+        self._appended = appended
         self._failpoint = failpoint
         self._batch = batch
-        self.progressed = asyncio.Event()  # pulsed after every commit; see Runtime.handled
+        self.progressed = asyncio.Event()  # pulsed after every commit; see Progress.until
 
     async def take_over(self, db: Db, place: Place) -> tuple[int, int]:
         """A new epoch for this place: whoever held it before is fenced. Returns (epoch, next offset). A topic made
@@ -134,13 +141,18 @@ class Applier:
     ) -> None:
         """Applies records (offset, event) of one place, in order. Retries what passes by itself without limit;
         raises Fenced when another process holds the place."""
-        size, delay, start = self._batch, 0.05, 0
+        size, delay, start = self._batch, FIRST_DELAY, 0
         careful = False
+        clock = asyncio.get_running_loop().time
         while start < len(records):
             piece = records[start : start + size]
+            began = math.inf
             try:
-                async with self._pool.acquire() as db, db.transaction():
-                    await self._apply_once(db, subscription, place, epoch, heard, piece, careful=careful)
+                async with self._pool.acquire() as db:
+                    began = clock()
+                    async with db.transaction():
+                        outcomes = await self._apply_once(db, subscription, place, epoch, heard, piece, careful=careful)
+                self._committed(subscription, outcomes)
                 await self._failpoint("consumer_committed")
             except Fenced:
                 raise
@@ -153,15 +165,24 @@ class Applier:
                 if isinstance(error, ViewsChanged):
                     await self._views_changed()
                     continue
-                if timed_out(error):
+                lost_race = isinstance(error, Conflict | AlreadyHandled)
+                if lost_race or timed_out(error) or clock() - began > SLOW_SECONDS:
                     size = max(1, size // 2)
-                log.warning("consumer_retries", subscription=subscription.name, error=repr(error), delay=delay)
+                if lost_race:
+                    delay = FIRST_DELAY
+                else:
+                    log.warning("consumer_retries", subscription=subscription.name, error=repr(error), delay=delay)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 2.0)
                 continue
             start += len(piece)
-            delay, careful = 0.05, False
+            delay, careful = FIRST_DELAY, False
             self.pulse()
+
+    def _committed(self, subscription: Subscription, outcomes: Outcomes) -> None:
+        if outcomes:
+            tell(self._metrics, subscription.name, outcomes)
+            self._appended()
 
     def pulse(self) -> None:
         self.progressed.set()
@@ -177,7 +198,7 @@ class Applier:
         piece: Sequence[tuple[int, Raw]],
         *,
         careful: bool,
-    ) -> None:
+    ) -> Outcomes:
         row = await db.fetchrow(
             "select next_offset, incarnation, last_position from consumer_offset"
             " where subscription = $1 and topic_id = $2 and partition = $3 and epoch = $4 for update",
@@ -200,8 +221,7 @@ class Applier:
             elif (raw.incarnation, raw.position) > watermark:
                 watermark = (raw.incarnation, raw.position)
                 fresh.append(raw)
-        if fresh:
-            await self._effects(db, subscription, place, heard, fresh, careful=careful)
+        outcomes = await self._effects(db, subscription, place, heard, fresh, careful=careful) if fresh else []
         await self._failpoint("consumer_effect")
         await db.execute(
             "update consumer_offset set next_offset = greatest(next_offset, $4), incarnation = $5, last_position = $6"
@@ -212,6 +232,7 @@ class Applier:
             piece[-1][0] + 1,
             *watermark,
         )
+        return outcomes
 
     async def _effects(
         self,
@@ -222,7 +243,7 @@ class Applier:
         raws: Sequence[Raw],
         *,
         careful: bool,
-    ) -> None:
+    ) -> Outcomes:
         streams = list({raw.stream for raw in raws})
         rows = await db.fetch(
             "select distinct stream from parked_event where subscription = $1 and stream = any ($2)",
@@ -230,15 +251,12 @@ class Applier:
             streams,
         )
         parked = {row["stream"] for row in rows}
-        if not careful:
-            await run(
-                db, self._store, self._metrics, subscription, heard, [raw for raw in raws if raw.stream not in parked]
-            )
-            for raw in raws:
-                if raw.stream in parked:
-                    await self._park(db, place, raw, None)
-            return
-        await self._bisect(db, subscription, place, heard, raws, parked)
+        if careful:
+            return await self._bisect(db, subscription, place, heard, raws, parked)
+        for raw in raws:
+            if raw.stream in parked:
+                await self._park(db, place, raw, None)
+        return await run(db, self._store, subscription, heard, [raw for raw in raws if raw.stream not in parked])
 
     async def _bisect(
         self,
@@ -248,24 +266,23 @@ class Applier:
         heard: Heard,
         raws: Sequence[Raw],
         parked: set[str],
-    ) -> None:
+    ) -> Outcomes:
         joining = [raw for raw in raws if raw.stream in parked]
         trying = [raw for raw in raws if raw.stream not in parked]
         for raw in joining:
             await self._park(db, place, raw, None)
         if not trying:
-            return
+            return []
         try:
             async with db.transaction():
-                await run(db, self._store, self._metrics, subscription, heard, trying)
+                return await run(db, self._store, subscription, heard, trying)
         except Exception as error:
             if passes(error):
                 raise
             if len(trying) > 1:
                 half = len(trying) // 2
-                await self._bisect(db, subscription, place, heard, trying[:half], parked)
-                await self._bisect(db, subscription, place, heard, trying[half:], parked)
-                return
+                first = await self._bisect(db, subscription, place, heard, trying[:half], parked)
+                return first + await self._bisect(db, subscription, place, heard, trying[half:], parked)
             parked.add(trying[0].stream)
             await self._park(db, place, trying[0], error)
             log.error(
@@ -277,6 +294,7 @@ class Applier:
                 error="".join(traceback.format_exception(error)),
                 remedy="mend the cause, then: cauce parked retry",
             )
+        return []
 
     async def _park(self, db: Db, place: Place, raw: Raw, error: BaseException | None) -> None:
         await db.execute(

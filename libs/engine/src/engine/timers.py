@@ -16,7 +16,7 @@ import structlog
 from engine.decider import Decider
 from engine.errors import Fenced, ViewsChanged, passes
 from engine.facts import Context
-from engine.handlers import ProcessHandler, Work
+from engine.handlers import Outcomes, ProcessHandler, Work, tell
 from engine.leases import Lease
 from engine.metrics import Metrics
 from engine.reactions import Send
@@ -38,6 +38,7 @@ class Timers:
         *,
         clock: Callable[[], datetime],
         views_changed: Callable[[], Awaitable[None]],
+        appended: Callable[[], None],
         failpoint: Callable[[str], Awaitable[None]],
         poll: float = 1.0,
     ) -> None:
@@ -48,10 +49,11 @@ class Timers:
         self._processes = processes
         self._clock = clock
         self._views_changed = views_changed
+        self._appended = appended
         self._failpoint = failpoint
         self._poll = poll
+        self._views_are_stale = False
         self._wake = asyncio.Event()
-        self.fired = asyncio.Event()
 
     def wake(self) -> None:
         self._wake.set()
@@ -61,6 +63,9 @@ class Timers:
         while True:
             pause = self._poll
             try:
+                if self._views_are_stale:
+                    await self._views_changed()
+                    self._views_are_stale = False
                 async with self._pool.acquire() as db:
                     leads = self._lease.epoch is not None or await self._lease.acquire(db)
                 self._wake.clear()
@@ -69,7 +74,7 @@ class Timers:
                         pass
                     pause = await self._until_next()
             except ViewsChanged:
-                await self._views_changed()
+                self._views_are_stale = True
                 continue
             except Exception as error:
                 if not passes(error):
@@ -93,7 +98,7 @@ class Timers:
             try:
                 async with db.transaction():
                     await self._lease.prove(db)
-                    await self._fire(db, row)
+                    outcomes = await self._fire(db, row)
                     await self._failpoint("timer_effect")
             except Exception as error:
                 if passes(error):
@@ -106,36 +111,48 @@ class Timers:
                     row["due_at"],
                     f"{type(error).__name__}: {error}"[:2000],
                 )
+                return True
+        if outcomes:
+            tell(self._metrics, row["owner"], outcomes)
+            self._appended()
         return True
 
-    async def _fire(self, db: Db, row: asyncpg.Record) -> None:
-        deleted = await db.fetchval(
-            "delete from timer where owner = $1 and key = $2 and due_at = $3 returning true",
-            row["owner"],
-            row["key"],
-            row["due_at"],
-        )
-        if not deleted:
-            return  # moved or cancelled since it was read
+    async def _fire(self, db: Db, row: asyncpg.Record) -> Outcomes:
         # Ids of what a timer leads to come from the fact that set it and the timer's own name and time.
         seed = uuid5(row["causation_id"], f"timer:{row['owner']}/{row['key']}@{row['due_at'].isoformat()}")
         context = Context(f"timer:{row['owner']}", row["correlation_id"], row["causation_id"])
-        work = Work(db, self._store, self._metrics, row["owner"])
+        work = Work(db, self._store, row["owner"])
         if row["send"] is not None:
+            if not await self._take(db, row):
+                return []
             work.add(self._send(orjson.loads(row["send"])), context, row["due_at"], seed, 0)
-        else:
-            await self._wake_process(work, row, context, seed)
-        await work.flush()
+        elif not await self._wake_process(work, row, context, seed):
+            return []
+        return await work.flush()
 
-    async def _wake_process(self, work: Work, row: asyncpg.Record, context: Context, seed: UUID) -> None:
-        handler = self._processes[row["owner"]]
-        if handler.process.due is None:
-            raise TypeError(f"{row['owner']} set a timer without a command and has no `due`")
-        instance, _, key = row["key"].partition("/")
-        states = await handler.lock(work, {instance})
+    async def _take(self, db: Db, row: asyncpg.Record) -> bool:
+        """False if the timer was moved or cancelled since it was read."""
+        return bool(
+            await db.fetchval(
+                "delete from timer where owner = $1 and key = $2 and due_at = $3 returning true",
+                row["owner"],
+                row["key"],
+                row["due_at"],
+            )
+        )
+
+    async def _wake_process(self, work: Work, row: asyncpg.Record, context: Context, seed: UUID) -> bool:
+        handler = self._processes.get(row["owner"])
+        if handler is None or handler.process.due is None:
+            raise TypeError(f"{row['owner']} set a timer without a command and is no process manager with a `due`")
+        instance, key = handler.timer_of(row["key"])
+        states = await handler.lock(work, {instance})  # before the timer, as facts do: no deadlock
+        if not await self._take(work.db, row):
+            return False
         steps = handler.process.due(states[instance], key, row["due_at"])
         states[instance] = handler.take(work, instance, states[instance], steps, context, row["due_at"], seed)
         await handler.save(work, states)
+        return True
 
     def _send(self, stored: dict[str, Any]) -> Send:
         decider: Decider[Any, Any, Any] = self._store.deciders[stored["category"]]

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 import orjson
 import structlog
 
+from engine.errors import passes
 from engine.handlers import ViewHandler, Work
-from engine.metrics import Metrics
 from engine.store import LOCK, Db, Store, physical
 from engine.subscriptions import OWN_LOG, Subscription
 from engine.views import View
@@ -41,11 +40,10 @@ class Build:
 
 
 class ViewBuilds:
-    def __init__(self, service: str, pool: asyncpg.Pool[Any], store: Store, metrics: Metrics, views: Sequence[View]):
+    def __init__(self, service: str, store: Store, views: Sequence[View]):
         self._service = service
-        self._pool = pool
         self._store = store
-        self._metrics = metrics
+        self._pod: UUID | None = None
         self._views = {view.name: view for view in views}
         if len(self._views) != len(views):
             raise ValueError("two views share a name")
@@ -108,6 +106,7 @@ class ViewBuilds:
 
     async def register(self, db: Db, pod: UUID) -> None:
         """Announces this process. Inline builds that it does not know are fed from the log from here on."""
+        self._pod = pod
         async with db.transaction():
             await db.execute(_EXCLUSIVE, *LOCK)
             versions = {view.name: view.version for view in self._views.values()}
@@ -118,7 +117,7 @@ class ViewBuilds:
                 orjson.dumps(versions).decode(),
             )
             rows = await db.fetch("select name, generation, version from view_build where feed = 'inline'")
-            strange = [row for row in rows if versions.get(row["name"]) != row["version"]]
+            strange = [row for row in rows if not self._knows(row)]
             if strange:
                 head = await db.fetchval("select coalesce(max(position), 0) from event")
                 for row in strange:
@@ -161,19 +160,32 @@ class ViewBuilds:
         await db.execute("delete from pod where id = $1", pod)
 
     async def refresh(self, db: Db) -> None:
-        """Reads which builds there are; the append function refuses whoever has not."""
+        """Reads which builds there are; the append function refuses whoever has not.
+
+        A process that was taken for dead may find a build that others write inline and that it does not know. It must
+        not append beside that one: it announces itself again first.
+        """
         async with db.transaction(isolation="repeatable_read", readonly=True):
             store = await db.fetchrow("select view_epoch, incarnation from store")
             rows = await db.fetch("select * from view_build order by name, generation")
         assert store is not None  # noqa: S101
+        if store["view_epoch"] < self._store.view_epoch:
+            return  # overtaken by a later refresh
+        if self._pod is not None and any(row["feed"] == "inline" and not self._knows(row) for row in rows):
+            await self.register(db, self._pod)
+            return
         self.builds = tuple(
             Build(view, row["generation"], row["feed"], row["live"])
             for row in rows
-            if (view := self._views.get(row["name"])) is not None and view.version == row["version"]
+            if (view := self._views.get(row["name"])) is not None and self._knows(row)
         )
         self._store.inline = tuple((b.view, b.generation) for b in self.builds if b.feed == "inline")
         self._store.incarnation = store["incarnation"]
         self._store.view_epoch = store["view_epoch"]
+
+    def _knows(self, build: asyncpg.Record) -> bool:
+        view = self._views.get(build["name"])
+        return view is not None and view.version == build["version"]
 
     # -- taking over
 
@@ -199,10 +211,38 @@ class ViewBuilds:
         for build in newest.values():
             inline = build.view.inline and build.feed == "log"
             if (inline or not build.live) and build in caught_up:
-                changed = await self._take_over(db, build) or changed
+                try:
+                    changed = await self._take_over(db, build) or changed
+                except Exception as error:
+                    if passes(error):
+                        raise
+                    # an event of the tail that cannot be handled: its reader will park it and say so
+                    log.exception("view_cannot_take_over", view=build.view.name, generation=build.generation)
         return await self._drop_superseded(db) or changed
 
+    async def live_subscription(self, db: Db, build: Build) -> str | None:
+        """What feeds the build that is shown now; None if appends do, or if there is none."""
+        generation = await db.fetchval(
+            "select generation from view_build where name = $1 and live and feed <> 'inline'", build.view.name
+        )
+        return None if generation is None else f"{self._service}.{build.view.name}.g{generation}"
+
+    async def parked(self, db: Db, build: Build) -> int:
+        """How many streams the build could not go on with: it is not whole."""
+        streams: int = await db.fetchval(
+            "select count(distinct stream) from parked_event where subscription = $1", self.subscription(build).name
+        )
+        return streams
+
     async def _take_over(self, db: Db, build: Build) -> bool:
+        if await self.parked(db, build):
+            log.error(
+                "view_has_parked_streams",
+                view=build.view.name,
+                generation=build.generation,
+                remedy="mend the cause, then: cauce parked retry; the build takes over when none is left",
+            )
+            return False
         async with db.transaction():
             await db.execute(_EXCLUSIVE, *LOCK)
             row = await db.fetchrow(
@@ -217,8 +257,11 @@ class ViewBuilds:
             inline = build.view.inline and row["feed"] == "log" and row["all_know"]
             if row["live"] and not inline:
                 return False
-            if build.feed == "log":
-                await self._read_tail(db, build)
+            if row["feed"] == "log":
+                next_offset = await self._fence_reader(db, build)
+                if await self.parked(db, build):  # since we looked
+                    return False
+                await self._read_tail(db, build, next_offset)
             if inline:
                 await db.execute(
                     "update view_build set feed = 'inline' where name = $1 and generation = $2",
@@ -229,33 +272,38 @@ class ViewBuilds:
                 await db.execute(
                     "update view_build set live = (generation = $2) where name = $1", build.view.name, build.generation
                 )
+                await db.execute("set local lock_timeout = '500ms'")  # appends wait for us: no waiting for slow readers
                 await self._show(db, build.view, build.generation)
             await db.execute("update store set view_epoch = view_epoch + 1")
         log.info("view_took_over", view=build.view.name, generation=build.generation, inline=inline)
         await self.refresh(db)
         return True
 
-    async def _read_tail(self, db: Db, build: Build) -> None:
-        """Under the exclusive lock no append is open: all that there is, is final. Fences the log reader."""
-        subscription = self.subscription(build)
-        place = (subscription.name, OWN_LOG)
-        next_offset = await db.fetchval(
-            "update consumer_offset set epoch = epoch + 1 where subscription = $1 and topic_id = $2"
+    async def _fence_reader(self, db: Db, build: Build) -> int:
+        """Nobody else applies anything to the build until this transaction ends. Returns the next offset to read."""
+        next_offset: int = await db.fetchval(
+            "insert into consumer_offset (subscription, source, topic_id, partition, epoch) values ($1, $2, $3, 0, 1)"
+            " on conflict (subscription, topic_id, partition) do update set epoch = consumer_offset.epoch + 1"
             " returning next_offset",
-            *place,
+            self.subscription(build).name,
+            self._service,
+            OWN_LOG,
         )
-        rows = await db.fetch(_READ_TAIL, next_offset or 0)
+        return next_offset
+
+    async def _read_tail(self, db: Db, build: Build, next_offset: int) -> None:
+        """Under the exclusive lock no append is open: all that there is, is final."""
+        subscription = self.subscription(build)
+        rows = await db.fetch(_READ_TAIL, next_offset)
         if not rows:
             return
-        parked = await db.fetchval("select exists (select 1 from parked_event where subscription = $1)", place[0])
-        if parked:
-            raise RuntimeError(f"{place[0]} has parked streams: retry or drop them before it can take over")
-        work = Work(db, self._store, self._metrics, subscription.name)
+        work = Work(db, self._store, subscription.name)
         await subscription.handler(work, [self._store.fact(row) for row in rows])
         await db.execute(
             "update consumer_offset set next_offset = $3, last_position = $4, incarnation = $5"
             " where subscription = $1 and topic_id = $2",
-            *place,
+            subscription.name,
+            OWN_LOG,
             rows[-1]["position"] + 1,
             rows[-1]["position"],
             rows[-1]["incarnation"],
@@ -279,10 +327,11 @@ class ViewBuilds:
                 await db.execute(
                     "delete from view_build where name = $1 and generation = $2", row["name"], row["generation"]
                 )
-                await db.execute(
-                    "delete from consumer_offset where subscription = $1",
-                    f"{self._service}.{row['name']}.g{row['generation']}",
-                )
+                for kept in ("consumer_offset", "parked_event"):
+                    await db.execute(
+                        f"delete from {kept} where subscription = $1",
+                        f"{self._service}.{row['name']}.g{row['generation']}",
+                    )
                 log.info("view_build_dropped", view=row["name"], generation=row["generation"])
             if rows:
                 await db.execute("update store set view_epoch = view_epoch + 1")

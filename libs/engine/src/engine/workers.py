@@ -93,6 +93,7 @@ class Workers:
         processes: dict[str, ProcessHandler],
         clock: Callable[[], datetime],
         views_changed: Callable[[], Awaitable[None]],
+        appended: Callable[[], None],
         failpoint: Callable[[str], Awaitable[None]],
     ) -> None:
         self._service = service
@@ -135,6 +136,7 @@ class Workers:
             processes,
             clock=clock,
             views_changed=views_changed,
+            appended=appended,
             failpoint=failpoint,
         )
 
