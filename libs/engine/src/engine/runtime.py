@@ -17,8 +17,9 @@ import structlog
 from events import topic_of
 from pydantic import TypeAdapter
 
+from engine.commands import Commands
 from engine.decider import Decider, Rejected
-from engine.errors import AlreadyHandled, Conflict, Unavailable, ViewsChanged, passes
+from engine.errors import Unavailable, passes
 from engine.facts import Context, Fact, Receipt
 from engine.handlers import PolicyHandler, ProcessHandler
 from engine.kafka import Watcher, create_topic
@@ -168,6 +169,9 @@ class Engine:
         self.parking = Parking(
             self.pool, self.store, self.metrics, views_changed=self.refresh_views, appended=self.wake
         )
+        self.commands = Commands(
+            self.pool, self.store, self.metrics, views_changed=self.refresh_views, appended=self.wake
+        )
         self.progress = Progress(
             self.service,
             self.pool,
@@ -220,6 +224,7 @@ class Engine:
         if not self._started:
             return
         self._started = False
+        await self.commands.finish()
         if self._workers is not None:
             await self._workers.stop()
         await self._tasks.cancel()
@@ -326,8 +331,7 @@ class Engine:
         Postgres is away (with a command id, the command may simply be sent again).
         """
         at = send.command.occurred_at or self.clock()
-        intent = Intent(send, at, context, command_id, expected_version)
-        [outcome] = await self._execute([intent], retry_conflicts=expected_version is None)
+        outcome = await self.commands.one(Intent(send, at, context, command_id, expected_version))
         if isinstance(outcome, Rejected):
             raise outcome
         return outcome
@@ -341,36 +345,7 @@ class Engine:
         intents = [
             Intent(send, send.command.occurred_at or now, context, id) for send, id in zip(sends, ids, strict=True)
         ]
-        return await self._execute(intents, retry_conflicts=True) if intents else []
-
-    async def _execute(self, intents: Sequence[Intent], *, retry_conflicts: bool) -> list[Receipt | Rejected]:
-        repeatable = all(intent.command_id is not None for intent in intents)
-        attempts = 0
-        while True:
-            attempts += 1
-            try:
-                async with self.pool.acquire() as db:
-                    if self.store.inline or repeatable:
-                        async with db.transaction():
-                            outcomes = await self.store.execute(db, intents)
-                    else:
-                        outcomes = await self.store.execute(db, intents)
-                self.metrics.count(outcomes)
-                self.wake()
-                return outcomes
-            except (ViewsChanged, AlreadyHandled) as error:
-                if isinstance(error, ViewsChanged):
-                    await self.refresh_views()
-            except Conflict:
-                if not retry_conflicts or attempts > 20:
-                    raise
-                await asyncio.sleep(0.001 * attempts)
-            except Exception as error:
-                if not passes(error):
-                    raise
-                if not repeatable or attempts > 3:
-                    raise Unavailable(f"the store is away: {error!r}") from error
-                await asyncio.sleep(0.05 * attempts)
+        return await self.commands.together(intents) if intents else []
 
     async def load(
         self,

@@ -1,0 +1,142 @@
+"""Commands handled together: callers that come at once share one load, one append and one commit.
+
+Each is answered only after the commit that holds its events, and what goes wrong with one leaves the others alone: a
+group that cannot be handled as one is handled one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import asyncpg
+
+from engine.decider import Rejected
+from engine.errors import AlreadyHandled, Conflict, Unavailable, ViewsChanged, passes
+from engine.facts import Receipt
+from engine.metrics import Metrics
+from engine.store import Intent, Store
+
+Outcome = Receipt | Rejected
+
+GROUPS_IN_FLIGHT = 2
+"""While one group waits for its commit, the next is decided."""
+LARGEST_GROUP = 64
+ATTEMPTS_AT_A_LOST_RACE = 20
+ATTEMPTS_AT_AN_OUTAGE = 3
+
+
+class Commands:
+    def __init__(
+        self,
+        pool: asyncpg.Pool[Any],
+        store: Store,
+        metrics: Metrics,
+        *,
+        views_changed: Callable[[], Awaitable[None]],
+        appended: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._metrics = metrics
+        self._views_changed = views_changed
+        self._appended = appended
+        self._waiting: list[tuple[Intent, asyncio.Future[Outcome]]] = []
+        self._flying: set[asyncio.Task[None]] = set()
+
+    async def one(self, intent: Intent) -> Outcome:
+        """Handles a command, in a group with whatever else is waiting."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((intent, future))
+        self._depart()
+        return await future
+
+    def _depart(self) -> None:
+        while self._waiting and len(self._flying) < GROUPS_IN_FLIGHT:
+            group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
+            task = asyncio.create_task(self._group(group))
+            self._flying.add(task)
+            task.add_done_callback(self._arrived)
+
+    def _arrived(self, task: asyncio.Task[None]) -> None:
+        self._flying.discard(task)
+        self._depart()
+
+    async def _group(self, group: Sequence[tuple[Intent, asyncio.Future[Outcome]]]) -> None:
+        unknown = False
+        if len(group) > 1:
+            try:
+                outcomes = await self._once([intent for intent, _ in group])
+            except Exception as error:  # noqa: BLE001 - whatever it is, each is now handled alone and told its own
+                if isinstance(error, ViewsChanged):
+                    await self._views_changed()
+                # A lost connection may have taken the answer to a commit with it.
+                unknown = passes(error) and not isinstance(error, Conflict | ViewsChanged | AlreadyHandled)
+            else:
+                for (_, future), outcome in zip(group, outcomes, strict=True):
+                    _answer(future, outcome)
+                return
+        for intent, future in group:
+            if unknown and intent.command_id is None:
+                _answer(future, Unavailable("the connection was lost before the commit was confirmed"))
+                continue
+            try:
+                [outcome] = await self.together([intent])
+            except asyncio.CancelledError:
+                future.cancel()
+                raise
+            except Exception as error:  # noqa: BLE001 - it is the caller's to handle
+                _answer(future, error)
+            else:
+                _answer(future, outcome)
+
+    async def together(self, intents: Sequence[Intent]) -> list[Outcome]:
+        """Handles commands in one transaction. Retries a lost race where no version was expected, and an outage where
+        every command has an id; raises Conflict or Unavailable otherwise."""
+        expecting = any(intent.expected is not None for intent in intents)
+        repeatable = all(intent.command_id is not None for intent in intents)
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                return await self._once(intents)
+            except ViewsChanged:
+                await self._views_changed()
+            except AlreadyHandled:
+                continue
+            except Conflict:
+                if expecting or attempts > ATTEMPTS_AT_A_LOST_RACE:
+                    raise
+                await asyncio.sleep(0.001 * attempts)
+            except Exception as error:
+                if not passes(error):
+                    raise
+                if not repeatable or attempts > ATTEMPTS_AT_AN_OUTAGE:
+                    raise Unavailable(f"the store is away: {error!r}") from error
+                await asyncio.sleep(0.05 * attempts)
+
+    async def _once(self, intents: Sequence[Intent]) -> list[Outcome]:
+        async with AsyncExitStack() as stack:
+            db = await stack.enter_async_context(self._pool.acquire())
+            if self._store.inline:  # otherwise the append is the only statement that writes
+                await stack.enter_async_context(db.transaction())
+            outcomes = await self._store.execute(db, intents)
+        self._metrics.count(outcomes)
+        self._appended()
+        return outcomes
+
+    async def finish(self) -> None:
+        """Waits until everything that was taken on is answered."""
+        while self._flying:
+            await asyncio.wait(self._flying)
+
+
+def _answer(future: asyncio.Future[Outcome], outcome: Outcome | Exception) -> None:
+    if future.done():  # the caller has gone
+        return
+    if isinstance(outcome, Exception) and not isinstance(outcome, Rejected):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
