@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from fastapi import APIRouter, Request, Response
-from service import Handle, UnsafeRoute, history_of, scope
+from fastapi import APIRouter, Depends, Request, Response
+from service import Handle, NewId, Receipt, UnsafeRoute, history_of, scope
 from starlette.routing import Route
 
 READ = [scope("lending:read")]
@@ -85,6 +85,20 @@ async def test_the_engine_stops_where_serving_fails(make_app, engine):
     assert engine.calls[-1] == ("stop",)
 
 
+async def test_an_engine_that_does_not_start_says_why_in_one_line(make_app, engine, monkeypatch, capsys):
+    async def refuse():
+        raise ConnectionRefusedError("no database at x")
+
+    monkeypatch.setattr(engine, "start", refuse)
+    app = make_app()
+    with pytest.raises(ConnectionRefusedError):
+        async with app.router.lifespan_context(app):
+            pass
+    line = json.loads(capsys.readouterr().out)
+    assert (line["level"], line["event"]) == ("critical", "not_started")
+    assert line["why"] == "ConnectionRefusedError: no database at x"
+
+
 async def test_the_documentation_is_open(make_app, connect):
     client = connect(make_app(), token=None)
     assert (await client.get("/docs")).status_code == 200
@@ -150,6 +164,20 @@ async def test_a_route_may_ask_for_the_request_beside_what_the_kit_provides(make
 
     answer = await connect(make_app(made)).get("/asking/x")
     assert answer.json() == ["x", "/asking/x", "Handling"]
+
+
+async def test_what_the_kit_provides_may_be_asked_for_in_a_dependency(make_app, connect, lending, engine):
+    made = APIRouter(tags=["asking"])
+
+    async def opened(handle: Handle, id: NewId) -> Receipt:
+        return await handle(lending.loans, id, lending.Open(amount=5))
+
+    @made.post("/asking", dependencies=[scope("lending:write")])
+    async def asking(receipt: Receipt = Depends(opened)) -> Receipt:  # noqa: B008
+        return receipt
+
+    answer = await connect(make_app(made)).post("/asking")
+    assert (answer.status_code, answer.json()["version"], len(engine.facts)) == (200, 1, 1)
 
 
 async def test_a_generator_endpoint_streams_its_items(make_app, connect):

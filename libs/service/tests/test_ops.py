@@ -167,6 +167,18 @@ async def test_an_aggregate_is_shown_as_it_is_as_of_a_version_and_as_of_a_time(o
     assert before.status_code == 404
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/streams/loan/{uuid4()}?version={2**31}",
+        f"/log/published?position={2**63}",
+        f"/subscriptions/lending.reminding/handled?position={2**63}",
+    ],
+)
+async def test_numbers_that_the_log_cannot_have_are_422s(ops, path):
+    assert (await ops.get(path)).status_code == 422
+
+
 async def test_what_is_not_there_is_a_404(ops):
     id = (await ops.post("/loans", json={"amount": "5"})).json()["id"]
     assert (await ops.get(f"/streams/loan/{uuid4()}")).json()["code"] == "lending.loan_unknown"

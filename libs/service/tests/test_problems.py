@@ -150,6 +150,34 @@ async def test_an_event_that_is_too_large_is_a_413(client, engine):
     of(await client.post("/loans", json={"amount": "5"}), 413, "event_too_large")
 
 
+@pytest.mark.parametrize(
+    "failure", [asyncpg.CharacterNotInRepertoireError("0x00"), asyncpg.NumericValueOutOfRangeError("integer")], ids=repr
+)
+async def test_a_value_that_postgres_cannot_store_is_a_422(client, engine, failure):
+    engine.failure = failure
+    of(await client.get("/loans"), 422, "value_unstorable")
+
+
+async def test_other_errors_of_data_are_ours(client, engine):
+    engine.failure = asyncpg.DataError("invalid input for query argument $1")
+    of(await client.get("/loans"), 500, "internal_error")
+
+
+async def test_a_command_that_may_have_been_recorded_is_not_to_be_sent_again_blindly(client, engine):
+    engine.failure = Unavailable("away")
+    loan = {"json": {"amount": "5"}}
+    assert "not known whether this was recorded" in (await client.post("/loans", **loan)).json()["detail"]
+    with_key = await client.post("/loans", **loan, headers={"Idempotency-Key": "a"})
+    assert with_key.json()["detail"].endswith("try again.")
+    assert (await client.get("/loans")).json()["detail"].endswith("try again.")
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"[" * 100_000], ids=["not UTF-8", "nested too deep"])
+async def test_a_body_that_cannot_be_read_at_all_is_a_400(client, body):
+    answer = await client.post("/loans", content=body, headers={"Content-Type": "application/json"})
+    of(answer, 400, "request_unreadable")
+
+
 async def test_routes_may_raise_problems_of_their_own(make_app, connect):
     made = APIRouter(tags=["odd"], dependencies=[scope("lending:read")])
 

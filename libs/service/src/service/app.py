@@ -81,7 +81,11 @@ def create_app(
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     engine: Engine = app.state.engine
-    await engine.start()
+    try:
+        await engine.start()
+    except Exception as error:
+        log.critical("not_started", why=f"{type(error).__name__}: {error}")
+        raise
     log.info("started", role=app.state.settings.role)
     try:
         yield

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 READ = frozenset({b"authorization", b"idempotency-key", b"if-match", b"x-correlation-id"})
 """The headers that the kit itself goes by, picked out in one pass."""
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Exchange:
@@ -112,6 +113,8 @@ class Exchange:
         if passes(error):
             log.warning("unavailable", error=f"{type(error).__name__}: {error}")
             detail = "A part of the service is away for the moment; try again."
+            if self.scope["method"] not in SAFE and b"idempotency-key" not in self.headers:
+                detail += " Look first: without an Idempotency-Key it is not known whether this was recorded."
             response = problem(self.scope, 503, "unavailable", detail, headers=RETRY_AFTER)
         else:
             log.error("internal_error", exc_info=error)

@@ -256,6 +256,6 @@ def history_of(decider: Decider[Any, Any, Any]) -> Callable[..., Coroutine[Any, 
 def _version(after: str | None) -> int:
     if after is None:
         return 0
-    if not after.isdecimal():
+    if not (after.isascii() and after.isdecimal() and len(after) < 10):
         raise Invalid("after", "cursor", "is not a `next` that this list handed out")
     return int(after)

@@ -148,7 +148,9 @@ def _log(service: str) -> APIRouter:
         return Log(incarnation=log.incarnation, head=log.head, published=log.final)
 
     @router.get("/published")
-    async def published(engine: TheEngine, position: Annotated[int, Query(ge=0)], wait: Wait = 0) -> Reached:
+    async def published(
+        engine: TheEngine, position: Annotated[int, Query(ge=0, le=2**63 - 1)], wait: Wait = 0
+    ) -> Reached:
         """Whether the event at this position (and all before it) is on the topic; waits for it."""
         return Reached(reached=await engine.published(position, wait))
 
@@ -165,7 +167,7 @@ def _subscriptions(service: str) -> APIRouter:
 
     @router.get("/{name}/handled")
     async def handled(
-        engine: TheEngine, name: str, position: Annotated[int | None, Query(ge=0)] = None, wait: Wait = 0
+        engine: TheEngine, name: str, position: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None, wait: Wait = 0
     ) -> Reached:
         """Whether a subscription has handled its own service's log through `position`, or, for another service's
         topic, all that was published before this call; waits for it."""
@@ -229,7 +231,7 @@ def _streams(service: str, deciders: Sequence[Decider[Any, Any, Any]]) -> APIRou
         request: Request,
         category: str,
         id: UUID,
-        version: Annotated[int | None, Query(ge=1)] = None,
+        version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
         recorded_by: Annotated[AwareDatetime | None, Query()] = None,
     ) -> Aggregate:
         """An aggregate's state now, at a version, or as the log knew it at a recorded time."""

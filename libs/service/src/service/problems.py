@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from engine import Rejected, Unknown
 from engine.errors import Conflict, EventTooLarge
 from fastapi import FastAPI
@@ -24,6 +25,7 @@ from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "1"}
+UNSTORABLE_TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 PARTS = ("body", "query", "path", "header", "cookie")
 
 
@@ -105,6 +107,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Rejected, _rejected)
     app.add_exception_handler(Conflict, _conflict)
     app.add_exception_handler(EventTooLarge, _too_large)
+    app.add_exception_handler(asyncpg.DataError, _unstorable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
 
@@ -140,6 +143,18 @@ async def _conflict(request: Request, conflict: Exception) -> Response:
 
 async def _too_large(request: Request, error: Exception) -> Response:
     return problem(request.scope, 413, "event_too_large", f"What this would record is too large: {error}.")
+
+
+async def _unstorable(request: Request, error: Exception) -> Response:
+    """For values that pass for text or a number everywhere but in Postgres; any other error of data is ours."""
+    assert isinstance(error, asyncpg.DataError)  # noqa: S101
+    if isinstance(error, UNSTORABLE_TEXT):
+        detail = "A text has a character that cannot be stored, such as NUL."
+    elif isinstance(error, asyncpg.NumericValueOutOfRangeError) or isinstance(error.__cause__, OverflowError):
+        detail = "A number is too large to be stored."
+    else:
+        raise error
+    return problem(request.scope, 422, "value_unstorable", detail)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -184,13 +199,13 @@ async def _http(request: Request, error: Exception) -> Response:
 
 def _http_detail(request: Request, error: HTTPException) -> str:
     if error.detail and error.detail != HTTPStatus(error.status_code).phrase:
-        return str(error.detail)
+        return f"{str(error.detail).rstrip('.')}."
     if error.status_code == 404:
         return f"There is nothing at {request.url.path}."
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         return f"{request.method} is not possible here{f', only {allowed}' if allowed else ''}."
-    return HTTPStatus(error.status_code).phrase
+    return f"{HTTPStatus(error.status_code).phrase}."
 
 
 DOCUMENTED = {
