@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import (
@@ -27,10 +28,13 @@ from engine.errors import Refused, Unavailable
 from engine.topic_ids import TopicIds
 from engine.wire import Headers
 
+log = structlog.get_logger()
 T = TypeVar("T")
 
-REQUEST_SECONDS: Final = 10.0
-BATCH_BYTES: Final = 950_000
+REQUEST_SECONDS = 10.0
+BATCH_BYTES = 950_000
+RECORD_BYTES: Final = 1_048_588
+"""What a topic of ours takes at once; brokers may be set otherwise."""
 REFUSALS: Final = (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
@@ -53,8 +57,10 @@ def partition_of(stream: str, partitions: int) -> int:
     return int(murmur2(stream.encode()) & 0x7FFFFFFF) % partitions
 
 
-async def bounded(awaitable: Awaitable[T], seconds: float = REQUEST_SECONDS) -> T:
-    """Raises Unavailable when Kafka does not answer in time."""
+async def bounded(awaitable: Awaitable[T], seconds: float | None = None) -> T:
+    """Raises Unavailable when Kafka does not answer in time (REQUEST_SECONDS, unless said otherwise)."""
+    if seconds is None:
+        seconds = REQUEST_SECONDS
     try:
         return await asyncio.wait_for(awaitable, seconds)
     except TimeoutError as error:
@@ -70,8 +76,9 @@ class Producer:
         self._bootstrap = bootstrap
         self._producer: AIOKafkaProducer | None = None
 
-    async def send(self, topic: str, window: Mapping[int, Sequence[Record]]) -> dict[int, int]:
-        """Sends all of the window; returns the offset behind the last record by partition.
+    async def send(self, topic: str, window: Mapping[int, Sequence[Record]], partitions: int) -> dict[int, int]:
+        """Sends all of the window; returns the offset behind the last record by partition. The topic must have at
+        least so many partitions.
 
         Raises Refused for what the broker will never take, otherwise KafkaError or Unavailable; in each case the
         whole window has to be sent again, by a producer made anew.
@@ -79,6 +86,9 @@ class Producer:
         producer = await self._started()
         failed = asyncio.Event()
         try:
+            found = len(await bounded(producer.partitions_for(topic)))
+            if found < partitions:
+                raise Refused(f"topic {topic} has {found} partitions and not {partitions}")
             sent = await asyncio.gather(
                 *(self._send_partition(producer, topic, p, records, failed) for p, records in window.items()),
                 return_exceptions=True,
@@ -154,12 +164,20 @@ async def _drop(producer: AIOKafkaProducer) -> None:
     sender = producer._sender.sender_task if producer._sender is not None else None
     if sender is not None and not sender.done():
         sender.cancel()
-        await asyncio.wait([sender], timeout=1)
-    for batches in producer._message_accumulator._batches.values():
-        for batch in batches:
-            batch.failure(KafkaError("the producer was aborted"))
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(producer.client.close(), REQUEST_SECONDS)
+    for connection in list(producer.client._conns.values()):
+        if connection._writer is not None:
+            connection._writer.transport.abort()  # close() would still send what is buffered
+    accumulator = producer._message_accumulator
+    for batch in [*accumulator._pending_batches, *(b for batches in accumulator._batches.values() for b in batches)]:
+        batch.failure(KafkaError("the producer was aborted"))
+        batch.future.exception()  # nobody waits for it any more
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS):
+            await producer.client.close()
+            if sender is not None:
+                await asyncio.wait([sender])
+    except Exception as error:  # noqa: BLE001 - it is thrown away in any case
+        log.info("producer_not_closed", error=repr(error))
 
 
 @contextlib.asynccontextmanager
@@ -176,16 +194,15 @@ async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
 async def create_topic(bootstrap: str, topic: str, *, partitions: int, replication: int) -> None:
     """Creates the topic with unlimited retention, or asserts that it has this many partitions: the count decides
     where keys go and is never changed (growth is a new topic)."""
+    configs = {
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+        "cleanup.policy": "delete",
+        "max.message.bytes": str(RECORD_BYTES),
+        "min.insync.replicas": str(max(1, replication - 1)),
+    }
     async with admin(bootstrap) as client:
-        answer = await bounded(
-            client.create_topics(
-                [
-                    NewTopic(
-                        topic, partitions, replication, topic_configs={"retention.ms": "-1", "retention.bytes": "-1"}
-                    )
-                ]
-            )
-        )
+        answer = await bounded(client.create_topics([NewTopic(topic, partitions, replication, topic_configs=configs)]))
         for _, code, *rest in answer.topic_errors:
             error = for_code(code)
             if code != 0 and error is not TopicAlreadyExistsError:
@@ -268,21 +285,22 @@ class Watcher:
         found = await bounded(consumer._client._wait_on_metadata(topic))
         return sorted(found)
 
-    async def read(self, topic: str, start: Mapping[int, int]) -> AsyncIterator[tuple[int, Any]]:
-        """Every record from the given offsets to the ends as they are now, with its partition."""
+    async def read(self, topic: str, start: Mapping[int, int]) -> AsyncGenerator[tuple[int, Any], None]:
+        """Every record from the given offsets (or the first that is kept) to the ends as they are now, with its
+        partition."""
         ends = await self.ends(topic)
-        async with self._turn:
-            consumer = await self._started()
-            assigned = [TopicPartition(topic, p) for p, end in ends.items() if start.get(p, 0) < end]
-            consumer.assign(assigned)
-            for tp in assigned:
-                consumer.seek(tp, start.get(tp.partition, 0))
-            left = set(assigned)
-            while left:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+        try:
+            await bounded(consumer.start())
+            assigned = {TopicPartition(topic, p): end for p, end in ends.items() if start.get(p, 0) < end}
+            consumer.assign(list(assigned))
+            beginnings = await bounded(consumer.beginning_offsets(list(assigned))) if assigned else {}
+            for tp, beginning in beginnings.items():
+                consumer.seek(tp, max(start.get(tp.partition, 0), beginning))
+            while left := [tp for tp, end in assigned.items() if await bounded(consumer.position(tp)) < end]:
                 for tp, records in (await bounded(consumer.getmany(*left, timeout_ms=1000))).items():
                     for record in records:
-                        if record.offset < ends[tp.partition]:
+                        if record.offset < assigned[tp]:
                             yield tp.partition, record
-                    if records and records[-1].offset >= ends[tp.partition] - 1:
-                        left.discard(tp)
-            consumer.unsubscribe()
+        finally:
+            await self._close(consumer)

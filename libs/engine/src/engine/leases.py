@@ -40,15 +40,17 @@ class Lease:
 
     async def prove(self, db: Db) -> None:
         """Locks the lease row for this transaction and renews it; raises Fenced if somebody else took it."""
+        epoch = self.epoch
         status = await db.execute(
             "update lease set leased_until = clock_timestamp() + make_interval(secs => $3)"
             " where name = $1 and epoch = $2",
             self.name,
-            self.epoch if self.epoch is not None else -1,
+            epoch if epoch is not None else -1,
             self.seconds,
         )
         if status != "UPDATE 1":
-            self.epoch = None
+            if self.epoch == epoch:  # else it was taken again meanwhile
+                self.epoch = None
             raise Fenced(f"lease {self.name} is held by another process")
 
     async def release(self, db: Db) -> None:

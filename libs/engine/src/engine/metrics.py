@@ -18,7 +18,7 @@ class Metrics:
         self.relayed = Counter("cauce_events_relayed", "Events sent to Kafka.", registry=self.registry)
         self.relay_leader = Gauge("cauce_relay_leader", "1 where this process is the relay.", registry=self.registry)
         self.relay_refused = Gauge(
-            "cauce_relay_refused", "1 while the broker refuses an event and the relay stands.", registry=self.registry
+            "cauce_relay_refused", "1 while the relay stands before what it cannot get past.", registry=self.registry
         )
         self.relay_lag_events = Gauge(
             "cauce_relay_lag_events", "Log positions not yet on the topic.", registry=self.registry

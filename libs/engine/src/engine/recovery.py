@@ -1,20 +1,23 @@
 """After a restore: a new incarnation, so that what the lost timeline published can never hide what comes now.
 
 A store that finds itself in another cluster (system identifier) or on another timeline than it was written in was
-restored or promoted. Then, before anything is published: positions start above the highest that the topic has seen,
-the incarnation is raised, and what the topic holds behind the restored cursor is read, so that events that both have
-are not sent twice and events that only the topic has ("ghosts") are counted and named. A restore that keeps the
-cluster (a dump loaded back into it) cannot be seen from inside and is declared by command.
+restored or promoted; so was one that never published and finds records on its topic. Then, before anything is
+published: positions start above the highest that the topic has seen, the incarnation is raised, and what the topic
+holds behind the restored cursor is read, so that events that both have are not sent twice and events that only the
+topic has ("ghosts") are counted and named. A restore that keeps the cluster (a dump loaded back into it) cannot be
+seen from inside and is declared by command.
 """
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import orjson
 import structlog
 
+from engine.errors import Refused
 from engine.kafka import Watcher
 from engine.leases import Lease
 from engine.metrics import Metrics
@@ -23,8 +26,10 @@ from engine.wire import raw_from
 
 log = structlog.get_logger()
 
+# The timeline that is written now: the control file tells that of the last checkpoint, minutes old after a promotion.
 _CLUSTER = (
-    "select system_identifier, (select timeline_id from pg_control_checkpoint()) as timeline from pg_control_system()"
+    "select system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int as timeline"
+    " from pg_control_system()"
 )
 
 
@@ -43,56 +48,65 @@ class Recovery:
         self._topic = topic
         self._metrics = metrics
 
-    async def resume(self, db: Db, lease: Lease) -> Resumed:
-        """Called by a new leader before its first send."""
+    async def resume(self, db: Db, lease: Lease, partitions: int) -> Resumed:
+        """Called by a new leader before its first send. Raises Refused where events were published over another
+        number of partitions: their order would break."""
         store = await db.fetchrow("select * from store")
         cluster = await db.fetchrow(_CLUSTER)
         assert store is not None  # noqa: S101
         assert cluster is not None  # noqa: S101
+        if store["partitions"] not in (None, partitions):
+            raise Refused(f"{self._topic} is published over {store['partitions']} partitions and not {partitions}")
         offsets = {int(p): o for p, o in orjson.loads(store["topic_offsets"]).items()}
         wrote = (store["system_identifier"], store["timeline"])
         here = (cluster["system_identifier"], cluster["timeline"])
-        if wrote == (None, None):
-            await self._claim(db, lease, here)
-        elif wrote != here:
-            log.warning("store_restored", written_in=wrote, found_in=here)
-            return await self._new_incarnation(db, lease, here, store["published"], offsets)
+        if wrote != here:
+            ends = await self._watcher.ends(self._topic)
+            if wrote != (None, None) or any(ends.values()):
+                log.warning("store_restored", written_in=wrote, found_in=here)
+                return await self._new_incarnation(db, lease, here, partitions, store["published"], offsets)
+            await self._claim(db, lease, here, partitions)
         return Resumed(store["published"], offsets, frozenset(store["already_sent"]))
 
-    async def _claim(self, db: Db, lease: Lease, here: tuple[int, int]) -> None:
+    async def _claim(self, db: Db, lease: Lease, here: tuple[int, int], partitions: int) -> None:
         async with db.transaction():
             await lease.prove(db)
-            await db.execute("update store set system_identifier = $1, timeline = $2", *here)
+            await db.execute(
+                "update store set system_identifier = $1, timeline = $2, partitions = $3", *here, partitions
+            )
 
     async def _new_incarnation(
-        self, db: Db, lease: Lease, here: tuple[int, int], published: int, offsets: dict[int, int]
+        self,
+        db: Db,
+        lease: Lease,
+        here: tuple[int, int],
+        partitions: int,
+        published: int,
+        offsets: dict[int, int],
     ) -> Resumed:
-        highest, incarnation = 0, 0
-        on_topic: set[UUID] = set()
-        ends = dict(offsets)
-        async for partition, record in self._watcher.read(self._topic, offsets):
-            raw = raw_from(list(record.headers), record.value)
-            highest, incarnation = max(highest, raw.position), max(incarnation, raw.incarnation)
-            on_topic.add(raw.id)
-            ends[partition] = record.offset + 1
+        highest, incarnation, on_topic, ends = await self._on_topic(offsets)
         async with db.transaction():
+            await db.execute("set local transaction_timeout = 0")  # it waits for open appends and compares many ids
             await lease.prove(db)
             await db.execute("select pg_advisory_xact_lock($1, $2)", *LOCK)  # no append is open from here on
             own = await db.fetchval("select coalesce(max(position), 0) from event")
             restart = max(highest, own, published) + 1
             await db.execute("select setval(pg_get_serial_sequence('event', 'position'), $1, false)", restart)
+            # What an earlier recovery found lies before `offsets` and is still to be passed over.
             both = await db.fetchval(
-                "select coalesce(array_agg(id), '{}') from event where position > $1 and id = any ($2)",
+                "select coalesce(array_agg(e.id), '{}') from event e, store"
+                " where position > $1 and (e.id = any ($2) or e.id = any (already_sent))",
                 published,
                 list(on_topic),
             )
             await db.execute(
                 "update store set incarnation = greatest(incarnation, $1) + 1, system_identifier = $2, timeline = $3,"
-                " already_sent = $4, topic_offsets = $5",
+                " already_sent = $4, topic_offsets = $5, partitions = $6",
                 incarnation,
                 *here,
                 both,
                 orjson.dumps({str(p): o for p, o in ends.items()}).decode(),
+                partitions,
             )
         ghosts = on_topic - set(both)
         self._metrics.ghosts.set(len(ghosts))
@@ -106,9 +120,30 @@ class Recovery:
         )
         return Resumed(published, ends, frozenset(both))
 
+    async def _on_topic(self, offsets: dict[int, int]) -> tuple[int, int, set[UUID], dict[int, int]]:
+        """What the topic holds from these offsets on: the highest position and incarnation, ids, where it ends."""
+        highest, incarnation = 0, 0
+        ids: set[UUID] = set()
+        ends = dict(offsets)
+        async with aclosing(self._watcher.read(self._topic, offsets)) as records:
+            async for partition, record in records:
+                ends[partition] = record.offset + 1
+                try:
+                    raw = raw_from(list(record.headers), record.value)
+                except (KeyError, ValueError):
+                    log.warning("record_not_ours", topic=self._topic, partition=partition, offset=record.offset)
+                    continue
+                highest, incarnation = max(highest, raw.position), max(incarnation, raw.incarnation)
+                ids.add(raw.id)
+        return highest, incarnation, ids, ends
+
 
 async def declare_restore(db: Db) -> None:
-    """For a restore that cannot be seen from inside: the next relay to lead starts a new incarnation."""
-    status = await db.execute("update store set timeline = -1, system_identifier = coalesce(system_identifier, 0)")
+    """For a restore that cannot be seen from inside: the next relay to lead starts a new incarnation. One that leads
+    now has to let go, because what it remembers is of before."""
+    status = await db.execute(
+        "with fenced as (update lease set epoch = epoch + 1, leased_until = '-infinity' where name = 'relay')"
+        " update store set timeline = -1, system_identifier = coalesce(system_identifier, 0)"
+    )
     if status != "UPDATE 1":
         raise LookupError("the store has no row: migrate first")

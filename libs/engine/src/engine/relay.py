@@ -4,11 +4,15 @@ Positions commit out of order, so that a gap is either an append still open or a
 contiguous prefix at once; for a gap it notes the highest position H that it saw, lists who holds the append lock,
 waits until none of these transactions holds it any more, and reads up to H in a new statement: what is missing then
 is final. It never queues for the lock itself, because an exclusive request would hold all appenders back.
+
+It never gives up: what it cannot get past (a refused event, an error that nobody expected) it stands before, loudly,
+and tries again, because skipping would lose an event and ending would keep all of them from being published.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,9 +30,14 @@ from engine.wire import Raw, headers_of, raw_of
 
 log = structlog.get_logger()
 
+WINDOW_BYTES = 16_000_000
+"""Of event data that the relay holds at once, give or take one event."""
+
 _READ = (
-    "select e.*, s.incarnation from event e, store s"
-    " where position > $1 and ($2::bigint is null or position <= $2) order by position limit $3"
+    "select * from (select *, coalesce(sum(octet_length(data::text)) over (order by position rows between unbounded"
+    " preceding and 1 preceding), 0) as bytes_before from (select e.*, s.incarnation from event e, store s"
+    " where position > $1 and ($2::bigint is null or position <= $2) order by position limit $3) w) w"
+    " where bytes_before < $4 order by position"
 )
 _HOLDERS = (
     "select virtualtransaction from pg_locks where locktype = 'advisory' and granted and mode = 'ShareLock'"
@@ -71,6 +80,7 @@ class Relay:
         self._poll = poll
         self._gap_patience = gap_patience
         self._wake = asyncio.Event()
+        self._pause = poll
         self.cursor = 0
         self._offsets: dict[int, int] = {}
         self._skip: frozenset[Any] = frozenset()
@@ -84,7 +94,6 @@ class Relay:
 
     async def run(self) -> None:
         """Leads while it holds the lease; stands by otherwise. Ends only by cancellation."""
-        delay = self._poll
         while True:
             try:
                 async with self._pool.acquire() as db:
@@ -92,27 +101,34 @@ class Relay:
                 self._metrics.relay_leader.set(leads)
                 if leads:
                     await self._lead()
-                delay = self._poll
-            except Fenced:
-                log.warning("relay_fenced")
+                self._pause = self._poll
+            except Exception as error:  # noqa: BLE001 - see above: it never gives up
+                self._stumbled(error)
                 await self._producer.abort()
-            except Refused as error:
-                self._metrics.relay_refused.set(1)
-                delay = min(delay * 2, 30.0)
-                log.critical(
-                    "relay_refused", error=str(error), behind=self.cursor, remedy="docs/operations.md#relay-refused"
-                )
-            except Exception as error:
-                await self._producer.abort()
-                if not passes(error):
-                    raise
-                delay = min(delay * 2, 2.0)
-                log.warning("relay_retries", error=repr(error))
-            await asyncio.sleep(delay)
+            await asyncio.sleep(self._pause)
+
+    def _stumbled(self, error: Exception) -> None:
+        if isinstance(error, Fenced):
+            self._metrics.relay_leader.set(0)
+            self._pause = self._poll
+            log.warning("relay_fenced", reason=str(error))
+        elif passes(error):
+            self._pause = min(self._pause * 2, 2.0)
+            log.warning("relay_retries", error=repr(error))
+        else:
+            self._metrics.relay_refused.set(1)
+            self._pause = min(self._pause * 2, 30.0)
+            log.critical(
+                "relay_refused",
+                error=str(error) if isinstance(error, Refused) else repr(error),
+                behind=self.cursor,
+                remedy="docs/operations.md#relay-refused",
+                exc_info=None if isinstance(error, Refused) else error,
+            )
 
     async def _lead(self) -> None:
         async with self._pool.acquire() as db:
-            resumed = await self._recovery.resume(db, self._lease)
+            resumed = await self._recovery.resume(db, self._lease, self._partitions)
             self.cursor, self._offsets, self._skip = resumed.cursor, resumed.offsets, resumed.skip
             self._on_published(self.cursor)
             log.info("relay_leads", cursor=self.cursor, epoch=self._lease.epoch)
@@ -123,8 +139,8 @@ class Relay:
                 try:
                     await asyncio.wait_for(self._wake.wait(), self._poll)
                 except TimeoutError:
-                    if self._lease.epoch is None:
-                        raise Fenced("the lease ran out") from None
+                    continue
+        raise Fenced("the lease ran out")
 
     async def _pass(self, db: Db) -> bool:
         """Publishes what is final; True if there may be more at once."""
@@ -133,7 +149,7 @@ class Relay:
             return False
         final = _contiguous(raws, self.cursor)
         if final:
-            await self._publish(db, final, final[-1].position)
+            await self._publish(db, final)
             return True
         await asyncio.sleep(self._gap_patience)
         raws = await self._read(db, None)
@@ -141,8 +157,8 @@ class Relay:
             return True
         highest = raws[-1].position
         await self._holders_gone(db)
-        raws = await self._read(db, highest)
-        await self._publish(db, raws, highest)
+        # Events that filled the gap may push the highest out of this window: final is what it holds.
+        await self._publish(db, await self._read(db, highest))
         return True
 
     async def _holders_gone(self, db: Db) -> None:
@@ -153,25 +169,27 @@ class Relay:
             holders &= {row[0] for row in await db.fetch(_HOLDERS, *LOCK)}
 
     async def _read(self, db: Db, up_to: int | None) -> list[Raw]:
-        return [raw_of(row) for row in await db.fetch(_READ, self.cursor, up_to, self._window)]
+        return [raw_of(row) for row in await db.fetch(_READ, self.cursor, up_to, self._window, WINDOW_BYTES)]
 
-    async def _publish(self, db: Db, raws: list[Raw], final: int) -> None:
+    async def _publish(self, db: Db, raws: list[Raw]) -> None:
+        """Sends what is public of these events, which are all that will ever be between the cursor and the last of
+        them, and moves the cursor there."""
         window: dict[int, list[Record]] = {}
-        sent = 0
+        final, sent = raws[-1].position, 0
+        now = int(time.time() * 1000)
         for raw in raws:
             if raw.type in self._public and raw.id not in self._skip:
                 record = Record(
                     raw.stream.encode(),
                     raw.data,
                     headers_of(raw, self._source),
-                    int(raw.recorded_at.timestamp() * 1000),
+                    min(int(raw.recorded_at.timestamp() * 1000), now),  # brokers refuse the future
                 )
                 window.setdefault(partition_of(raw.stream, self._partitions), []).append(record)
                 sent += 1
         await self._failpoint("relay_read")
         if window:
-            self._offsets.update(await self._producer.send(self._topic, window))
-            self._metrics.relay_refused.set(0)
+            self._offsets.update(await self._producer.send(self._topic, window, self._partitions))
         await self._failpoint("relay_sent")
         offsets = orjson.dumps({str(p): o for p, o in self._offsets.items()}).decode()
         status = await db.execute(
@@ -188,6 +206,8 @@ class Relay:
             self._lease.epoch = None
             raise Fenced("another relay leads")
         self.cursor = final
+        self._pause = self._poll
+        self._metrics.relay_refused.set(0)
         self._metrics.relayed.inc(sent)
         self._on_published(final)
 

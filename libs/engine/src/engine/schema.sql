@@ -9,8 +9,10 @@ create table if not exists store (
     already_sent       uuid[] not null default '{}', -- events above `published` that the topic had before a restore
     system_identifier  bigint,                       -- the cluster that wrote this store last: another one means a restore
     timeline           integer,
+    partitions         integer,                      -- of the topic, since the first event: another count moves keys
     backfill_reached   timestamptz                   -- business time of timers while a backfill runs; null: the wall clock
 );
+alter table store add column if not exists partitions integer;
 insert into store default values on conflict do nothing;
 
 create table if not exists stream (
