@@ -120,7 +120,9 @@ def mount(app: FastAPI, routers: Iterable[APIRouter], *, open: frozenset[str]) -
             _check(route, where, open)
             taken = {(method, route.path_format) for method in route.methods or ()}
             if taken & places:
-                raise UnsafeRoute(f"{where} is there twice: the second would never be reached")
+                raise UnsafeRoute(
+                    f"{where} is there twice, here or among the routes that every service has: call it otherwise"
+                )
             places |= taken
             if route.include_in_schema and names.setdefault(route.unique_id, where) != where:
                 raise UnsafeRoute(f"{where} and {names[route.unique_id]} are both called {route.unique_id}: rename one")
