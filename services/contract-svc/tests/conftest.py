@@ -29,7 +29,7 @@ def contract(negotiation: UUID) -> UUID:
 @pytest.fixture(scope="session")
 def alaska() -> Callable[..., datetime]:
     """An instant by Anchorage's clocks, in UTC: `alaska(2000, 1, 13, 9)`."""
-    return lambda *parts: datetime(*parts, tzinfo=ZoneInfo("America/Anchorage")).astimezone(UTC)
+    return lambda *parts: datetime(*parts).replace(tzinfo=ZoneInfo("America/Anchorage")).astimezone(UTC)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,29 @@
+"""partner-svc, wired in sight: `uvicorn --factory partner.app:app`."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from service import Settings, create_app
+
+from partner import api_applications, api_partners, api_standards, policies, views
+from partner.domain.application import applications
+from partner.domain.partner import partners
+from partner.domain.registration import registered_names
+from partner.domain.standard import standards
+
+
+def app() -> FastAPI:
+    return create_app(
+        "partner",
+        Settings(),
+        routes=[
+            api_standards.router,
+            api_applications.router,
+            api_applications.duplicate_routes,
+            api_partners.router,
+        ],
+        deciders=[standards, applications, registered_names, partners],
+        views=views.VIEWS,
+        policies=policies.POLICIES,
+        description="Recruiting, and the registry of partners from prospective to terminated.",
+    )

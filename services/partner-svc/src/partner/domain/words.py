@@ -1,0 +1,43 @@
+"""The forms of what people type: codes, names, reasons, scores."""
+
+from __future__ import annotations
+
+import unicodedata
+from decimal import Decimal
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+
+def normalised(name: str) -> str:
+    """The name without case, spaces and punctuation: what two ways of writing one name have in common.
+
+    `TESORO - SEWARD HWY` and `TESORO -SEWARD HWY` are both `tesorosewardhwy`.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(each for each in folded if unicodedata.category(each)[0] not in "CPZ")
+
+
+def _has_substance(name: str) -> str:
+    if not normalised(name):
+        raise ValueError("has no letter or digit")
+    return name
+
+
+def _known_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (LookupError, OSError, ValueError) as error:
+        raise ValueError("is not the name of a time zone, like Europe/Madrid") from error
+    return name
+
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+LegalName = Annotated[Text, AfterValidator(_has_substance)]
+Area = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Score = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)]
+Weight = Annotated[Decimal, Field(gt=0, le=100, max_digits=5, decimal_places=2)]
+TimeZone = Annotated[str, AfterValidator(_known_time_zone)]

@@ -1,0 +1,337 @@
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from engine import Command, Rejected, Unknown
+from engine.testing import scenario
+from events import Event
+from events.partner import (
+    ApplicationApproved,
+    ApplicationDeclined,
+    ApplicationScored,
+    DimensionScore,
+    ExternalRef,
+    PartnerApplied,
+)
+from partner.domain.application import (
+    ApplicationWithdrawn,
+    Apply,
+    ApproveApplication,
+    DecideDuplicate,
+    DeclineApplication,
+    DuplicateDecided,
+    HoldAsPossibleDuplicate,
+    PossibleDuplicateHeld,
+    RegistrationRequested,
+    ScoreApplication,
+    Status,
+    WithdrawApplication,
+    applications,
+)
+from partner.domain.registration import Registration
+from partner.domain.standard import Dimension, StandardTerms
+from pydantic import ValidationError
+
+STANDARD = StandardTerms("franchise", 3, (Dimension("location", Decimal(100)),), ("own_funds",))
+OTHER = UUID("33333333-3333-4333-8333-333333333333")
+REASON = "Two stations of one road."
+
+
+class Story:
+    """The events of an application as far as a test needs them, and the commands that lead to them."""
+
+    def __init__(self, id: UUID, partner: UUID, registration: Registration) -> None:
+        self.id, self.registration = id, registration
+        self.applied = PartnerApplied(
+            application_id=id,
+            legal_name="TESORO - SEWARD HWY",
+            kind="franchisee",
+            area="US-AK",
+            outlet_name="Seward Highway",
+            external_refs=(ExternalRef(system="erp", key="V-1042"),),
+        )
+        self.scored = self._scored(())
+        self.gate_failed = self._scored(("own_funds",))
+        self.approved = [
+            ApplicationApproved(application_id=id, partner_id=partner),
+            RegistrationRequested(registration=registration),
+        ]
+        self.held = PossibleDuplicateHeld(application_id=id, looks_like=OTHER, looks_like_name="TESORO -SEWARD HWY")
+        self.distinct = self.decided(distinct=True)
+        self.declined = ApplicationDeclined(application_id=id, reason=REASON)
+        self.withdrawn = ApplicationWithdrawn(application_id=id, reason=None)
+        self.until_scored: list[Event] = [self.applied, self.scored]
+        self.until_approved = [*self.until_scored, *self.approved]
+        self.until_held = [*self.until_approved, self.held]
+
+    def _scored(self, failed: tuple[str, ...]) -> ApplicationScored:
+        return ApplicationScored(
+            application_id=self.id,
+            standard="franchise",
+            standard_version=3,
+            total=Decimal("80.00"),
+            failed_gates=failed,
+            scores=(DimensionScore(dimension="location", score=Decimal(80), weight=Decimal(100)),),
+        )
+
+    def decided(self, *, distinct: bool) -> DuplicateDecided:
+        return DuplicateDecided(registration=self.registration, looks_like=OTHER, distinct=distinct, reason=REASON)
+
+    def apply(self, **changes: Any) -> Apply:
+        content = self.applied.model_dump(exclude={"application_id"})
+        return Apply(application_id=self.id, **{**content, **changes})
+
+    def score(self, score: str = "80", *, passed: bool = True) -> ScoreApplication:
+        return ScoreApplication(standard=STANDARD, scores={"location": Decimal(score)}, gates={"own_funds": passed})
+
+
+@pytest.fixture
+def story(application: UUID, partner: UUID, registration: Callable[..., Registration]) -> Story:
+    return Story(application, partner, registration())
+
+
+# -- applying
+
+
+def test_somebody_applies(story: Story, now: datetime) -> None:
+    scenario(applications, when=story.apply(), at=now, then=story.applied)
+
+
+def test_the_same_application_again_changes_nothing_and_another_under_its_id_is_refused(
+    story: Story, now: datetime
+) -> None:
+    scenario(applications, given=[story.applied], when=story.apply(), at=now, then=[])
+    scenario(applications, given=story.until_held, when=story.apply(), at=now, then=[])
+    refused = Rejected("partner.already_applied", application_id=story.id)
+    scenario(applications, given=[story.applied], when=story.apply(area="US-WA"), at=now, then=refused)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"legal_name": " "},
+        {"legal_name": " - . - "},
+        {"legal_name": "x" * 201},
+        {"kind": "landlord"},
+        {"area": ""},
+        {"external_refs": [{"system": "erp"}]},
+        {"external_refs": [{"system": "erp", "key": "1", "colour": "red"}]},
+        {"tier": "gold"},
+    ],
+)
+def test_an_application_that_makes_no_sense_is_no_command(story: Story, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        story.apply(**wrong)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ScoreApplication(standard=STANDARD, scores={"location": Decimal(80)}, gates={"own_funds": True}),
+        ApproveApplication(),
+        DeclineApplication(reason=REASON),
+        WithdrawApplication(),
+        HoldAsPossibleDuplicate(looks_like=OTHER, looks_like_name="TESORO"),
+        DecideDuplicate(distinct=True, reason=REASON),
+    ],
+)
+def test_an_application_that_nobody_made_is_unknown(command: Command, now: datetime) -> None:
+    scenario(applications, when=command, at=now, then=Unknown("partner.application_unknown"))
+
+
+# -- scoring
+
+
+def test_a_scored_application_keeps_the_version_of_the_standard(story: Story, now: datetime) -> None:
+    scenario(applications, given=[story.applied], when=story.score(), at=now, then=story.scored)
+
+
+def test_failed_gates_are_kept_beside_the_total(story: Story, now: datetime) -> None:
+    scenario(applications, given=[story.applied], when=story.score(passed=False), at=now, then=story.gate_failed)
+
+
+def test_an_application_may_be_scored_anew_until_it_is_decided(story: Story, now: datetime) -> None:
+    scenario(applications, given=[story.applied, story.gate_failed], when=story.score(), at=now, then=story.scored)
+
+
+def test_the_same_scores_again_change_nothing(story: Story, now: datetime) -> None:
+    for given in (story.until_scored, story.until_approved, [*story.until_scored, story.declined]):
+        scenario(applications, given=given, when=story.score(), at=now, then=[])
+
+
+def test_a_decided_application_is_not_scored_anew(story: Story, now: datetime) -> None:
+    for given, status in (
+        (story.until_approved, "approved"),
+        (story.until_held, "held"),
+        ([*story.until_scored, story.declined], "declined"),
+        ([*story.until_scored, story.withdrawn], "withdrawn"),
+    ):
+        refused = Rejected("partner.application_closed", status=status)
+        scenario(applications, given=given, when=story.score("81"), at=now, then=refused)
+
+
+def test_scores_that_do_not_fit_the_standard_are_refused(story: Story, now: datetime) -> None:
+    command = ScoreApplication(standard=STANDARD, scores={}, gates={"own_funds": True})
+    refused = Rejected(
+        "partner.scores_do_not_fit_standard",
+        standard="franchise",
+        standard_version=3,
+        missing=["location"],
+        unknown=[],
+    )
+    scenario(applications, given=[story.applied], when=command, at=now, then=refused)
+
+
+@pytest.mark.parametrize("score", ["-0.1", "100.1"])
+def test_a_score_runs_from_0_to_100(story: Story, score: str) -> None:
+    with pytest.raises(ValidationError):
+        story.score(score)
+
+
+# -- deciding
+
+
+def test_a_scored_application_is_approved_and_to_be_registered(story: Story, now: datetime) -> None:
+    scenario(applications, given=story.until_scored, when=ApproveApplication(), at=now, then=story.approved)
+
+
+def test_an_application_that_was_not_scored_is_not_approved(story: Story, now: datetime) -> None:
+    refused = Rejected("partner.application_not_scored")
+    scenario(applications, given=[story.applied], when=ApproveApplication(), at=now, then=refused)
+    override = ApproveApplication(override_reason="A friend of the house.")
+    scenario(applications, given=[story.applied], when=override, at=now, then=refused)
+
+
+def test_a_failed_gate_refuses_approval(story: Story, now: datetime) -> None:
+    refused = Rejected("partner.gates_failed", gates=["own_funds"])
+    given = [story.applied, story.gate_failed]
+    scenario(applications, given=given, when=ApproveApplication(), at=now, then=refused)
+
+
+def test_a_failed_gate_is_overridden_with_a_reason_that_is_kept(story: Story, now: datetime, partner: UUID) -> None:
+    override = ApproveApplication(override_reason="Its bank vouches for it.")
+    approved = ApplicationApproved(
+        application_id=story.id, partner_id=partner, override_reason="Its bank vouches for it."
+    )
+    then = [approved, RegistrationRequested(registration=story.registration)]
+    scenario(applications, given=[story.applied, story.gate_failed], when=override, at=now, then=then)
+
+
+def test_where_no_gate_failed_there_is_nothing_to_override(story: Story, now: datetime) -> None:
+    override = ApproveApplication(override_reason="Its bank vouches for it.")
+    refused = Rejected("partner.no_gate_to_override")
+    scenario(applications, given=story.until_scored, when=override, at=now, then=refused)
+
+
+def test_approving_again_changes_nothing(story: Story, now: datetime) -> None:
+    for given in (story.until_approved, story.until_held, [*story.until_held, story.distinct]):
+        scenario(applications, given=given, when=ApproveApplication(), at=now, then=[])
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_an_application_is_declined_with_a_reason(story: Story, now: datetime, scored: bool) -> None:
+    given = story.until_scored if scored else [story.applied]
+    scenario(applications, given=given, when=DeclineApplication(reason=REASON), at=now, then=story.declined)
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_an_applicant_withdraws(story: Story, now: datetime, scored: bool) -> None:
+    given = story.until_scored if scored else [story.applied]
+    scenario(applications, given=given, when=WithdrawApplication(), at=now, then=story.withdrawn)
+
+
+def test_closing_it_the_same_way_again_changes_nothing(story: Story, now: datetime) -> None:
+    declined, withdrawn = [*story.until_scored, story.declined], [*story.until_scored, story.withdrawn]
+    scenario(applications, given=declined, when=DeclineApplication(reason=REASON), at=now, then=[])
+    scenario(applications, given=withdrawn, when=WithdrawApplication(), at=now, then=[])
+
+
+@pytest.mark.parametrize(
+    ("closed_by", "status"), [("declined", "declined"), ("withdrawn", "withdrawn"), ("approved", "approved")]
+)
+def test_a_closed_application_is_not_decided_otherwise(
+    story: Story, now: datetime, closed_by: str, status: str
+) -> None:
+    closing = {"declined": [story.declined], "withdrawn": [story.withdrawn], "approved": story.approved}[closed_by]
+    commands = [DeclineApplication(reason="Another one."), WithdrawApplication(reason="Another one.")]
+    if status != "approved":
+        commands.append(ApproveApplication())
+    for command in commands:
+        refused = Rejected("partner.application_closed", status=status)
+        scenario(applications, given=[*story.until_scored, *closing], when=command, at=now, then=refused)
+
+
+# -- possible duplicates
+
+
+def test_an_approved_application_is_held_where_its_name_looks_like_a_partners(story: Story, now: datetime) -> None:
+    hold = HoldAsPossibleDuplicate(looks_like=OTHER, looks_like_name="TESORO -SEWARD HWY")
+    scenario(applications, given=story.until_approved, when=hold, at=now, then=story.held)
+
+
+def test_holding_it_again_changes_nothing_even_when_it_is_decided(story: Story, now: datetime) -> None:
+    hold = HoldAsPossibleDuplicate(looks_like=OTHER, looks_like_name="TESORO -SEWARD HWY")
+    for given in (story.until_held, [*story.until_held, story.distinct]):
+        scenario(applications, given=given, when=hold, at=now, then=[])
+
+
+def test_only_an_approved_application_is_held_and_once(story: Story, now: datetime) -> None:
+    hold = HoldAsPossibleDuplicate(looks_like=UUID(int=7), looks_like_name="TESORO")
+    for given, status in (
+        ([story.applied], "applied"),
+        (story.until_scored, "scored"),
+        ([*story.until_scored, story.declined], "declined"),
+        (story.until_held, "held"),
+        ([*story.until_held, story.distinct], "approved"),
+    ):
+        refused = Rejected("partner.not_to_be_held", status=status)
+        scenario(applications, given=given, when=hold, at=now, then=refused)
+
+
+def test_one_that_is_distinct_is_approved_again_and_one_that_is_not_is_declined(story: Story, now: datetime) -> None:
+    distinct, same = DecideDuplicate(distinct=True, reason=REASON), DecideDuplicate(distinct=False, reason=REASON)
+    scenario(applications, given=story.until_held, when=distinct, at=now, then=story.distinct)
+    then = [story.decided(distinct=False), story.declined]
+    scenario(applications, given=story.until_held, when=same, at=now, then=then)
+    assert applications.fold([*story.until_held, story.distinct]).status is Status.APPROVED
+    assert applications.fold([*story.until_held, *then]).status is Status.DECLINED
+
+
+def test_deciding_the_same_again_changes_nothing_and_otherwise_is_refused(story: Story, now: datetime) -> None:
+    for distinct, decided in (
+        (True, [*story.until_held, story.distinct]),
+        (False, [*story.until_held, story.decided(distinct=False), story.declined]),
+    ):
+        again = DecideDuplicate(distinct=distinct, reason=REASON)
+        otherwise = DecideDuplicate(distinct=not distinct, reason=REASON)
+        refused = Rejected("partner.duplicate_already_decided", distinct=distinct, reason=REASON)
+        scenario(applications, given=decided, when=again, at=now, then=[])
+        scenario(applications, given=decided, when=otherwise, at=now, then=refused)
+
+
+def test_there_is_nothing_to_decide_where_nothing_is_held(story: Story, now: datetime) -> None:
+    command = DecideDuplicate(distinct=True, reason=REASON)
+    refused = Rejected("partner.no_possible_duplicate", status="approved")
+    scenario(applications, given=story.until_approved, when=command, at=now, then=refused)
+
+
+def test_a_held_application_is_declined_by_the_decision_about_the_duplicate_only(story: Story, now: datetime) -> None:
+    refused = Rejected("partner.duplicate_decision_needed", looks_like=OTHER)
+    given = story.until_held
+    scenario(applications, given=given, when=DeclineApplication(reason=REASON), at=now, then=refused)
+
+
+def test_an_applicant_who_is_held_may_withdraw_and_then_there_is_nothing_to_decide(story: Story, now: datetime) -> None:
+    scenario(applications, given=story.until_held, when=WithdrawApplication(), at=now, then=story.withdrawn)
+    refused = Rejected("partner.application_closed", status="withdrawn")
+    decide = DecideDuplicate(distinct=True, reason=REASON)
+    scenario(applications, given=[*story.until_held, story.withdrawn], when=decide, at=now, then=refused)
+
+
+def test_its_state_survives_a_snapshot(story: Story) -> None:
+    state = applications.fold([*story.until_held, story.distinct])
+    adapter = applications.state_adapter
+    assert adapter.validate_json(adapter.dump_json(state)) == state
