@@ -73,6 +73,9 @@ def place(period: str) -> tuple[int, int, int]:
 def take_in(history: History, period: str, figure: Figure, terms: RuleTerms) -> tuple[History, Judged]:
     """The history with the figure in its place, and its judgement there. It replaces an earlier figure of the period
     and is then judged by that one's terms."""
+    if not history or place(history[-1].period) < place(period):  # as periods mostly come
+        now = Judged(period, figure.value, figure.evaluation_id, terms)
+        return (*history, now), now
     before = next((judged for judged in history if judged.period == period), None)
     if before is None:
         now = Judged(period, figure.value, figure.evaluation_id, terms)

@@ -116,7 +116,8 @@ def decide(command: RiskProfileCommand, profile: RiskProfile, now: datetime) -> 
 
 
 def evolve(profile: RiskProfile, event: RiskProfileEvent) -> RiskProfile:
-    profile = replace(profile, partner_id=event.partner_id)
+    if profile.partner_id is None:
+        profile = replace(profile, partner_id=event.partner_id)
     match event:
         case EvaluationAssessed(rule=rule, period=period, value=value, evaluation_id=id):
             history, _ = judgement.take_in(profile.history(rule.code), period, Figure(id, value), rule)
