@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
+from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
@@ -13,8 +15,13 @@ from sample.services import Trouble
 BOOTSTRAP = "127.0.0.1:59092"
 
 
-async def distinct_events(services: list[str]) -> dict[str, int]:
-    """Distinct event ids by topic. A restarted relay may send an event twice: it is one event."""
+Kinds = dict[str, int]
+"""Distinct events by their name, like `PartnerSigned`."""
+
+
+async def distinct_events(services: Iterable[str]) -> dict[str, Kinds]:
+    """By topic, from each topic's first record on. A relay that was killed may have sent an event twice: events are
+    told apart by their ids. Raises Trouble where Kafka cannot be read."""
     bootstrap = os.environ.get("CAUCE_KAFKA_BOOTSTRAP", BOOTSTRAP)
     prefix = os.environ.get("CAUCE_TOPIC_PREFIX", "")
     topics = {f"{prefix}{service}.events": f"{service}.events" for service in services}
@@ -30,22 +37,24 @@ async def distinct_events(services: list[str]) -> dict[str, int]:
     try:
         async with asyncio.timeout(60):
             await consumer.start()
-            ids = await _ids(consumer)
+            found = await _events(consumer)
     except (KafkaError, TimeoutError) as error:
         raise Trouble(
             f"The topics cannot be read from Kafka at {bootstrap}: {error or 'no answer in 60 s'}."
         ) from error
     finally:
         await consumer.stop()
-    return {name: len(ids.get(topic, ())) for topic, name in topics.items()}
+    return {name: dict(Counter(found.get(topic, {}).values())) for topic, name in topics.items()}
 
 
-async def _ids(consumer: AIOKafkaConsumer) -> dict[str, set[bytes]]:
+async def _events(consumer: AIOKafkaConsumer) -> dict[str, dict[bytes, str]]:
+    """By topic: the name of each event by its id."""
     ends = await consumer.end_offsets(consumer.assignment())
-    ids: dict[str, set[bytes]] = {}
+    found: dict[str, dict[bytes, str]] = {}
     while any([await consumer.position(part) < end for part, end in ends.items()]):
         for part, records in (await consumer.getmany(timeout_ms=1000)).items():
-            seen = ids.setdefault(part.topic, set())
+            names = found.setdefault(part.topic, {})
             for record in records:
-                seen.update(value for name, value in record.headers if name == "ce_id")
-    return ids
+                headers = dict(record.headers)
+                names[headers["ce_id"]] = headers["ce_type"].decode().split(".")[2]
+    return found
