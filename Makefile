@@ -1,0 +1,59 @@
+# Cauce. `make run` and `make test` need Python 3.11 and make, nothing else.
+PYTHON ?= python3
+PY := .venv/bin/python
+ROLE ?= channel-manager
+JOBS ?= 2
+SOURCES := $(wildcard libs/*/src services/*/src) sample tests
+
+.DEFAULT_GOAL := help
+.PHONY: help install run stop test lint types boundaries lock token doctor clean
+
+# This list.
+help:
+	@awk '/^# /{said=substr($$0,3)} /^[a-z]+:/{split($$1,t,":"); if (said) printf "  make %-12s %s\n", t[1], said; said=""}' Makefile
+
+# The project's own environment in .venv; quick when nothing has changed. Every other target does it first.
+install:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "cauce: Python 3.11 or newer is needed, and there is no $(PYTHON): install one, or name it with make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) libs/devstack/install.py
+
+# Everything on this machine, with the sample the first time. SAMPLE=0 starts empty; EXIT=1 stops once it is loaded.
+run: install
+	@$(PY) -m devstack run $(if $(filter 0,$(SAMPLE)),--no-sample) $(if $(filter 1,$(EXIT)),--no-stay)
+
+# Ends what `make run` started in another terminal, in order.
+stop: install
+	@$(PY) -m devstack stop
+
+# All tests, on a real Postgres and a real Kafka of their own. T= picks some: make test T=libs/engine
+test: install
+	@$(PY) -m pytest -n $(JOBS) $(T)
+
+# Style and likely mistakes.
+lint: install
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+# Types, strictly.
+types: install
+	@$(PY) -m mypy $(SOURCES)
+
+# Who may import whom.
+boundaries: install
+	@.venv/bin/lint-imports --no-cache
+
+# Pins the newest versions of everything, with hashes. Run the tests before you commit it.
+lock: install
+	@$(PY) libs/devstack/lock.py
+
+# A token for the APIs: make -s token ROLE=auditor
+token: install
+	@$(PY) -m devstack token --role $(ROLE)
+
+# What this machine has, and what would stop a run.
+doctor: install
+	@$(PY) -m devstack doctor
+
+# Wipes data, keys and logs; the next run starts as in a fresh clone.
+clean: install
+	@$(PY) -m devstack clean
