@@ -15,8 +15,9 @@ WAIT = 20
 PATIENCE = 180.0
 """Seconds until something that does not come is given up."""
 
-Heads = dict[str, tuple[int, int]]
-"""By service: its log's incarnation and the position of its last event."""
+Head = tuple[int, int]
+"""A log's incarnation, and the position of its last event."""
+Heads = dict[str, Head]
 
 
 class Stuck(Trouble):
@@ -30,19 +31,18 @@ async def settled(services: Mapping[str, Service]) -> Heads:
     One pass reads the heads, waits until they are published and then handled. An event that came of it has moved a
     head, and the next pass follows it; a pass that moved none is the end. Raises Stuck for parked streams.
     """
+    heads = await _published(services)
     while True:
-        heads = await _heads(services)
-        await _all(_published(services[name], position) for name, (_, position) in heads.items())
-        await _all(_heard(service, None, heads[name][1]) for name, service in services.items())
-        if await _heads(services) == heads:
+        await _all(_heard(service, None, heads[name]) for name, service in services.items())
+        before, heads = heads, await _published(services)
+        if heads == before:
             return heads
 
 
 async def heard(source: Service, *listeners: Service) -> None:
     """Returns when these have handled all that `source` has said so far."""
-    position = int((await source.get("/log"))["head"])
-    await _published(source, position)
-    await _all(_heard(listener, source.name, position) for listener in listeners)
+    heads = await _published({source.name: source})
+    await _all(_heard(listener, source.name, heads[source.name]) for listener in listeners)
 
 
 async def reached(service: Service, instant: datetime) -> None:
@@ -56,17 +56,21 @@ async def reached(service: Service, instant: datetime) -> None:
             raise Stuck(f"The timers of {service.name} do not get to {instant:%d %B %Y}.")
 
 
-async def _heads(services: Mapping[str, Service]) -> Heads:
-    logs = await asyncio.gather(*(service.get("/log") for service in services.values()))
-    return {name: (log["incarnation"], log["head"]) for name, log in zip(services, logs, strict=True)}
+async def _published(services: Mapping[str, Service]) -> Heads:
+    """The heads of the logs, when all that they have is published."""
+    return dict(zip(services, await asyncio.gather(*(_head(service) for service in services.values())), strict=True))
 
 
-async def _published(service: Service, position: int) -> None:
-    await _until(service, "/log/published", f"does not publish its event {position}", position=position)
+async def _head(service: Service) -> Head:
+    log = await service.get("/log")
+    if log["published"] < log["head"]:
+        complaint = f"does not publish its event {log['head']}"
+        await _until(service, "/log/published", complaint, position=log["head"])
+    return log["incarnation"], log["head"]
 
 
-async def _heard(service: Service, source: str | None, position: int) -> None:
-    """`position` is of the service's own log or of the source's; other topics are handled up to now."""
+async def _heard(service: Service, source: str | None, head: Head) -> None:
+    """`head` is the service's own; of what others have published, all up to now is waited for."""
     subscriptions = await service.get("/subscriptions")
     for each in subscriptions:
         if each["parked"]:
@@ -79,10 +83,10 @@ async def _heard(service: Service, source: str | None, position: int) -> None:
             service,
             f"/subscriptions/{each['name']}/handled",
             f"does not catch up with {each['source']} in {each['name']}",
-            position=position if each["source"] == service.name else None,
+            position=head[1] if each["source"] == service.name else None,
         )
         for each in subscriptions
-        if source in (None, each["source"])
+        if each["lag"] and source in (None, each["source"])
     )
 
 
