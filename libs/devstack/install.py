@@ -22,6 +22,7 @@ VENV = os.path.join(ROOT, ".venv")
 STAMP = os.path.join(VENV, "cauce.stamp")
 LOCK = os.path.join(ROOT, "requirements.lock")
 UV_LOCK = os.path.join(ROOT, "libs", "devstack", "uv.lock.txt")
+CHATTER = ("+", "-", "~", "Building ", "Built ", "Downloaded ")
 NAME_ANOTHER = "name another Python with `make PYTHON=/path/to/python`"
 FULL = ("No space left on device", "Disk quota exceeded", "os error 28", "os error 122")
 
@@ -178,18 +179,22 @@ def run(doing: str, command: "list[str]", env: "dict[str, str]") -> None:
     try:
         for line in process.stdout or ():
             lines.append(line.decode("utf-8", "replace").rstrip())
-            say("  " + lines[-1])
+            if not lines[-1].lstrip().startswith(CHATTER):
+                say("  " + lines[-1].strip())
         code = process.wait()
     except BaseException:
         process.terminate()
         process.wait()
         raise
     finally:
+        if process.stdout is not None:
+            process.stdout.close()
         over.set()
         clock.join()
     if code != 0:
         if any(mark in line for mark in FULL for line in lines):
             raise full()
+        say("\n".join(lines[-20:]))
         raise Trouble(f"the install stopped at: {doing} (exit {code}); the next `make` starts it over")
 
 
