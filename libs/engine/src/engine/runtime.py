@@ -182,9 +182,13 @@ class Engine:
             topic=self.topic,
             subscriptions=self.all_subscriptions,
         )
-        async with self.pool.acquire() as db:
-            await _assert_settings(db)
-            await self.views.register(db, self._pod)
+        try:
+            async with self.pool.acquire() as db:
+                await _assert_settings(db)
+                await self.views.register(db, self._pod)
+        except BaseException:
+            self.pool.terminate()
+            raise
         if self.role != "api":
             self._start_workers()
         self._tasks.spawn("heartbeat", self._heartbeat())
