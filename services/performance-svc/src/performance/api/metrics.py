@@ -1,4 +1,4 @@
-"""Routes of metrics."""
+"""Routes of metrics. GET /metrics is every service's own figures for Prometheus, so the list has another name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from performance.domain.metric import (
 
 READ, WRITE = scope("performance:read"), scope("performance:write")
 
-router = APIRouter(prefix="/metrics", tags=["metrics"])
+router = APIRouter(tags=["metrics"])
 history = history_of(metrics)
 
 
@@ -37,13 +37,13 @@ class MetricView(BaseModel):
     due: Due
 
 
-@router.put("/{code}", dependencies=[WRITE])
+@router.put("/metrics/{code}", dependencies=[WRITE])
 async def define_metric(code: Code, content: MetricContent, handle: Handle) -> Receipt:
     """A new version of the metric: other bounds or another due. The same content again changes nothing."""
     return await handle(metrics, metric_id(code), DefineMetric(code=code, **content.model_dump()))
 
 
-@router.get("", dependencies=[READ])
+@router.get("/metric-definitions", dependencies=[READ])
 async def list_metrics(db: Read, page: Page) -> Listing[MetricView]:
     rows = await db.fetch(
         "select * from metrics where ($1::text is null or code > $1) order by code limit $2", page.after, page.limit + 1
@@ -51,7 +51,7 @@ async def list_metrics(db: Read, page: Page) -> Listing[MetricView]:
     return listing(rows, page, key=lambda row: str(row["code"]), item=MetricView)
 
 
-@router.get("/{code}", dependencies=[READ])
+@router.get("/metrics/{code}", dependencies=[READ])
 async def read_metric(code: Code, db: Read) -> MetricView:
     row = await db.fetchrow("select * from metrics where code = $1", code)
     if row is None:
@@ -59,7 +59,7 @@ async def read_metric(code: Code, db: Read) -> MetricView:
     return MetricView(**row)
 
 
-@router.get("/{code}/history", dependencies=[READ])
+@router.get("/metrics/{code}/history", dependencies=[READ])
 async def metric_history(code: Code, request: Request, page: Page) -> Listing[Happening]:
     answer: Listing[Happening] = await history(metric_id(code), request, page)
     return answer

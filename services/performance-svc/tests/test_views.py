@@ -1,0 +1,199 @@
+"""What each event does to the tables, as values."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from engine import Fact
+from engine.testing import SOME_ID, fact_of
+from events import Event
+from events.partner import (
+    PartnerActivated,
+    PartnerRegistered,
+    PartnerReinstated,
+    PartnerSuspended,
+    PartnerTerminated,
+    SuspensionCause,
+)
+from events.performance import (
+    EvaluationRestated,
+    KPIReported,
+    KPIReportMissed,
+    KPIRestated,
+    MetricScore,
+    PartnerEvaluated,
+    PeriodClosed,
+)
+from performance.domain.metric import MetricDefined
+from performance.domain.period import EvaluationRoundOpened, PeriodEvaluated
+from performance.domain.scorecard import Band, Line, ScorecardDefined
+from performance.views import (
+    BANDS,
+    EVALUATIONS,
+    LINES,
+    METRICS,
+    MISSED,
+    OBSERVATIONS,
+    PARTNERS,
+    PERIODS,
+    RESTATE,
+    RESTATE_EVALUATION,
+    ROUNDS,
+    SCORECARDS,
+    SCORES,
+    SUSPENSIONS,
+    VIEWS,
+    project_basis,
+    project_evaluations,
+    project_partners,
+)
+
+AT = datetime(2019, 12, 31, 12, tzinfo=UTC)
+PARTNER, REPORT = uuid4(), uuid4()
+
+
+def fact(event: Event, position: int = 7, version: int = 1) -> Fact[Any]:
+    return fact_of(event, occurred_at=AT, position=position, version=version)
+
+
+def test_a_metric_is_shown_in_its_latest_version() -> None:
+    metric = MetricDefined(
+        code="score", version=2, unit="points", direction="higher", aggregation="mean", minimum=None, maximum=None,
+        due="every_period",
+    )  # fmt: skip
+    assert list(project_basis(fact(metric))) == [METRICS.upsert("code", **metric.model_dump())]
+
+
+def test_every_version_of_a_scorecard_is_kept() -> None:
+    lines = (Line(metric="score", weight=Decimal(100), floor=Decimal(0), target=Decimal(100), aggregation="mean"),)
+    bands = (Band(name="all", lower=Decimal(0), upper=Decimal(100)),)
+    card = ScorecardDefined(code="yearly", version=2, lines=lines, bands=bands, minimum_cohort=5)
+    (statement,) = project_basis(fact(card))
+    expected = SCORECARDS.insert(
+        code="yearly", version=2, lines=LINES.dump_json(lines), bands=BANDS.dump_json(bands), minimum_cohort=5
+    )
+    assert statement == expected
+    assert LINES.validate_json(statement.args[2]) == lines
+    assert BANDS.validate_json(statement.args[3]) == bands
+
+
+def test_a_report_is_an_observation_from_its_position_on() -> None:
+    report = KPIReported(
+        report_id=REPORT, partner_id=PARTNER, metric="score", period="2019", value=Decimal(84), source="erp",
+        source_ref="1",
+    )  # fmt: skip
+    expected = OBSERVATIONS.insert(
+        position=7,
+        event_id=SOME_ID,
+        report_id=REPORT,
+        partner_id=PARTNER,
+        outlet_id=None,
+        metric="score",
+        period="2019",
+        value=Decimal(84),
+        source="erp",
+        source_ref="1",
+        reported_at=7,
+        occurred_at=AT,
+        restatements=0,
+    )
+    assert list(project_basis(fact(report))) == [expected]
+
+
+def test_a_correction_ends_the_value_before_and_begins_another() -> None:
+    event = KPIRestated(
+        report_id=REPORT, partner_id=PARTNER, metric="score", period="2019", previous=Decimal(84), value=Decimal(90),
+        source="erp", source_ref="2",
+    )  # fmt: skip
+    assert list(project_basis(fact(event, position=9))) == [OBSERVATIONS.sql(RESTATE, 9, REPORT, SOME_ID, Decimal(90))]
+
+
+def test_a_closed_period_has_the_position_of_its_close_then_its_rounds_and_then_it_is_evaluated() -> None:
+    closed = PeriodClosed(period="2019", scorecard="yearly", scorecard_version=2)
+    assert list(project_basis(fact(closed))) == [
+        PERIODS.insert(
+            period="2019",
+            kind="year",
+            scorecard="yearly",
+            scorecard_version=2,
+            closed_at=7,
+            closed_by=SOME_ID,
+            closed_on=AT,
+            evaluated=False,
+        )
+    ]
+    assert list(project_basis(fact(EvaluationRoundOpened(period="2019", number=2, of=3), position=8))) == [
+        PERIODS.update({"period": "2019"}, rounds=3),
+        ROUNDS.insert(period="2019", number=2, opened_at=8),
+    ]
+    assert list(project_basis(fact(PeriodEvaluated(period="2019")))) == [
+        PERIODS.update({"period": "2019"}, evaluated=True)
+    ]
+
+
+SCORE = MetricScore(metric="score", value=Decimal(84), observations=2, score=Decimal(84), weight=Decimal(100))
+FIGURES: dict[str, Any] = {
+    "partner_id": PARTNER,
+    "period": "2019",
+    "scorecard": "yearly",
+    "scorecard_version": 2,
+    "scores": (SCORE,),
+    "total": Decimal(84),
+    "band": "fair",
+    "trend": "up",
+    "percentile": None,
+    "cohort_size": 3,
+}
+
+
+def test_an_evaluation_is_shown_as_it_holds() -> None:
+    shown = {**FIGURES, "scores": SCORES.dump_json((SCORE,)), "event_id": SOME_ID}
+    evaluated = PartnerEvaluated(**FIGURES)
+    assert list(project_evaluations(fact(evaluated))) == [EVALUATIONS.insert(**shown, restatements=0)]
+    restated = EvaluationRestated(**FIGURES, previous_total=Decimal(80), because=(uuid4(),))
+    assert list(project_evaluations(fact(restated))) == [EVALUATIONS.sql(RESTATE_EVALUATION, *shown.values())]
+
+
+def test_a_missed_report_is_kept() -> None:
+    event = KPIReportMissed(partner_id=PARTNER, metric="score", period="2019")
+    assert list(project_evaluations(fact(event))) == [
+        MISSED.insert(partner_id=PARTNER, period="2019", metric="score", event_id=SOME_ID)
+    ]
+
+
+def test_a_partner_is_known_from_the_first_that_is_heard_of_it() -> None:
+    registered = PartnerRegistered(
+        partner_id=PARTNER, application_id=uuid4(), legal_name="A", kind="franchisee", area="US-AK", outlet_id=uuid4(),
+        outlet_name="A",
+    )  # fmt: skip
+    assert list(project_partners(fact(registered))) == [PARTNERS.upsert("partner_id", partner_id=PARTNER)]
+    activated = PartnerActivated(partner_id=PARTNER)
+    assert list(project_partners(fact(activated))) == [
+        PARTNERS.upsert("partner_id", partner_id=PARTNER, activated_at=AT)
+    ]
+    terminated = PartnerTerminated(partner_id=PARTNER, contract_id=uuid4(), reason="over")
+    assert list(project_partners(fact(terminated))) == [
+        PARTNERS.upsert("partner_id", partner_id=PARTNER, terminated_at=AT)
+    ]
+
+
+def test_a_suspension_lasts_until_the_reinstatement() -> None:
+    suspended = PartnerSuspended(partner_id=PARTNER, cause=SuspensionCause(cause_id=uuid4(), reason="r"))
+    assert list(project_partners(fact(suspended, version=5))) == [
+        SUSPENSIONS.insert(partner_id=PARTNER, version=5, since=AT)
+    ]
+    reinstated = PartnerReinstated(partner_id=PARTNER, lifted_cause_id=uuid4())
+    (statement,) = project_partners(fact(reinstated))
+    assert (statement.table, statement.args) == (SUSPENSIONS, (PARTNER, AT))
+    assert "until is null" in statement.template
+
+
+def test_only_what_is_known_of_partners_is_not_written_with_the_append() -> None:
+    assert {view.name: view.inline for view in VIEWS} == {"basis": True, "evaluations": True, "partners": False}
+
+
+def test_events_of_others_are_passed_over() -> None:
+    event = KPIReportMissed(partner_id=UUID(int=0), metric="m", period="2019")
+    assert list(project_basis(fact(event))) == list(project_partners(fact(event))) == []
+    assert list(project_evaluations(fact(PeriodEvaluated(period="2019")))) == []
