@@ -44,6 +44,16 @@ async def until(condition: Callable[[], Awaitable[Any] | Any], seconds: float = 
         await asyncio.sleep(0.02)
 
 
+@dataclass
+class Clock:
+    """The business clock, moved by the test."""
+
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
 class Gate:
     """Where the engine stands until the test opens it."""
 
@@ -217,6 +227,14 @@ class Rig:
         if isinstance(outcome, Rejected):
             raise outcome
         return outcome
+
+    async def someone_waits(self) -> bool:
+        """Whether a statement waits for a lock that another transaction holds."""
+        return bool(
+            await self.pool.fetchval(
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+            )
+        )
 
     # -- what came of it
 

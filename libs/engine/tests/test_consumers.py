@@ -186,10 +186,7 @@ async def test_a_take_over_waits_for_the_transaction_in_hand_and_goes_on_behind_
         slow = asyncio.create_task(rig.consume(subscription, topic, applier=rig.another(batch=9)))
         await asyncio.wait_for(gate.reached.wait(), 5)
         taker = asyncio.create_task(rig.consume(subscription, topic))
-        await until(
-            lambda: rig.pool.fetchval("select count(*) from pg_stat_activity where wait_event_type = 'Lock'"),
-            what="the take-over waits for the row",
-        )
+        await until(rig.someone_waits, what="the take-over waits for the row")
         gate.open()
         await taker
         with pytest.raises(Fenced):

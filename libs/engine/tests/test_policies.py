@@ -223,7 +223,8 @@ async def test_gather_reads_views_as_before_the_batch_and_what_must_hold_is_judg
 
     def keep(fact: Fact[Any]) -> Any:
         yield open_ones.sql(
-            "insert into {table} as t (partner_id, n) values ($1, 1) on conflict (partner_id) do update set n = t.n + 1",
+            "insert into {table} as t (partner_id, n) values ($1, 1)"
+            " on conflict (partner_id) do update set n = t.n + 1",
             fact.stream_id,
         )
 

@@ -64,8 +64,9 @@ class Policy:
     `source` is the service whose facts it hears; its own service's name means its own log, private events included.
     Where a decision needs data, `gather(db, fact)` fetches it from the service's own views in the same transaction
     and `react(fact, gathered)` stays pure. Facts come in batches, and a batch's commands are handled together behind
-    its last fact: `gather` does not see what the facts before led to. What must hold is judged by `decide`. Facts recorded before `since` are passed over: a new policy does not
-    command over twenty years of history.
+    its last fact: `gather` does not see what the facts before led to. What must hold is judged by `decide`.
+
+    Facts recorded before `since` are passed over: a new policy does not command over twenty years of history.
     """
 
     name: str
