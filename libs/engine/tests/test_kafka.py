@@ -1,0 +1,385 @@
+"""The producer and the topics, on a real broker: refusals, failures in the middle of a window, sizes, partitions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewPartitions
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.partitioner import DefaultPartitioner
+from conftest import MakeEngine
+from engine import Context, Send
+from engine import kafka as engine_kafka
+from engine.errors import EventTooLarge, Refused, Unavailable
+from engine.kafka import Producer, Record, Watcher, admin, bounded, create_topic, partition_of, topic_ids
+from engine.runtime import Engine
+from engine.store import EVENT_LIMIT
+from engine_example import Open, Suspend, heard_view, mirror_policy, partners
+from engine_writing import ME, assert_heard_once, compared, opened, read_topic, suspend, until
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+LARGE = "x" * 300_000  # three of these fill one batch
+
+
+class Gate:
+    """A failpoint at which the relay stands while the gate is shut."""
+
+    def __init__(self, at: str = "relay_read") -> None:
+        self._at = at
+        self._open = asyncio.Event()
+        self._open.set()
+        self.reached = asyncio.Event()
+
+    async def __call__(self, name: str) -> None:
+        if name == self._at and not self._open.is_set():
+            self.reached.set()
+            await self._open.wait()
+
+    def shut(self) -> None:
+        self._open.clear()
+
+    def open(self) -> None:
+        self._open.set()
+
+
+async def gathered(engine: Engine, gate: Gate, appends: Callable[[], Any]) -> None:
+    """Has the relay find all of these appends in its next window."""
+    gate.shut()
+    await opened(engine, 1)
+    await asyncio.wait_for(gate.reached.wait(), 5)
+    await appends()
+    gate.open()
+
+
+def in_partition(partition: int) -> UUID:
+    while partition_of(f"partner-{(id := uuid4())}", 3) != partition:
+        pass
+    return id
+
+
+async def opened_in(engine: Engine, partition: int) -> UUID:
+    id = in_partition(partition)
+    await engine.handle(Send(partners, id, Open(partner_id=id)), ME)
+    return id
+
+
+async def set_size(kafka: str, topic: str, size: int) -> None:
+    """The largest batch that the broker takes for the topic."""
+    async with admin(kafka) as client:
+        answers = await client.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, topic, configs={"max.message.bytes": str(size)})]
+        )
+    assert all(error[0] == 0 for answer in answers for error in answer.resources), answers
+
+
+def refused(engine: Engine) -> float:
+    return engine.registry.get_sample_value("cauce_relay_refused") or 0.0
+
+
+# -- refusals
+
+
+async def test_a_refused_batch_stops_the_relay_loudly_and_nothing_is_lost_behind_it(
+    make_engine: MakeEngine, kafka: str
+) -> None:
+    gate = Gate()
+    engine = await make_engine(failpoint=gate)
+    risk = await make_engine("risk", views=[heard_view], policies=[mirror_policy])
+    topic = engine.topic("partner")
+    ill, well = await opened_in(engine, 0), await opened_in(engine, 1)
+    assert await engine.published(2, 5)
+    await set_size(kafka, topic, 500_000)
+
+    async def appends() -> None:
+        for n in range(3):
+            await suspend(engine, ill, LARGE)  # a batch of 900 kB
+            await suspend(engine, well, str(n))
+        for _ in range(3):
+            await suspend(engine, ill, "small")  # in the partition's next batch, which the broker would take
+
+    with capture_logs() as logs:
+        await gathered(engine, gate, appends)
+        await until(lambda: refused(engine) == 1)
+        await until(lambda: [entry["event"] for entry in logs].count("relay_refused") >= 2, what="it tries again")
+    loud = next(entry for entry in logs if entry["event"] == "relay_refused")
+    assert loud["log_level"] == "critical"
+    assert "MessageSizeTooLarge" in loud["error"] or "RecordListTooLarge" in loud["error"]
+    assert (await engine.log()).final < (await engine.log()).head
+    assert len((await read_topic(kafka, topic)).partitions[0]) == 1  # nothing of the ill partition after its failure
+    await set_size(kafka, topic, 1_048_588)
+    assert (await compared(engine, kafka)).fine
+    await assert_heard_once(engine, risk)
+    await until(lambda: refused(engine) == 0)
+
+
+async def test_while_the_relay_stands_appends_go_on(make_engine: MakeEngine, kafka: str) -> None:
+    engine = await make_engine()
+    [id] = await opened(engine, 1)
+    assert await engine.published(1, 5)
+    await set_size(kafka, engine.topic("partner"), 1000)
+    await suspend(engine, id, "x" * 2000)
+    await until(lambda: refused(engine) == 1)
+    for _ in range(5):
+        await suspend(engine, id)
+    assert engine.health() == {}
+    assert (await engine.log()).head == 7
+    await set_size(kafka, engine.topic("partner"), 1_048_588)
+    assert (await compared(engine, kafka)).fine
+
+
+async def test_an_error_that_nobody_expected_stops_the_relay_as_loudly_and_does_not_end_it(
+    make_engine: MakeEngine, kafka: str
+) -> None:
+    broken = [True]
+
+    async def failpoint(name: str) -> None:
+        if name == "relay_read" and broken[0]:
+            raise ZeroDivisionError("a defect")
+
+    engine = await make_engine(failpoint=failpoint)
+    with capture_logs() as logs:
+        await opened(engine, 3)
+        await until(lambda: refused(engine) == 1)
+    assert any(e["event"] == "relay_refused" and "a defect" in e["error"] for e in logs)
+    broken[0] = False
+    assert (await compared(engine, kafka)).fine
+    assert refused(engine) == 0
+
+
+# -- failures in the middle of a window
+
+
+class Edge:
+    """aiokafka's producer with one failure: at the n-th batch for partner's topic, before it is sent or after its
+    answer was lost."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fail_at, self.sent_first, self.batches = 0, False, 0
+        real = AIOKafkaProducer.send_batch
+
+        async def send_batch(producer: AIOKafkaProducer, batch: Any, topic: str, *, partition: int) -> Any:
+            self.batches += "risk" not in topic
+            if "risk" in topic or self.batches != self.fail_at:
+                return await real(producer, batch, topic, partition=partition)
+            if self.sent_first:
+                await (await real(producer, batch, topic, partition=partition))
+            raise KafkaConnectionError("the line is dead")
+
+        monkeypatch.setattr(AIOKafkaProducer, "send_batch", send_batch)
+
+    def arm(self, at: int, *, sent_first: bool) -> None:
+        self.fail_at, self.sent_first, self.batches = at, sent_first, 0
+
+
+@pytest.mark.parametrize("sent_first", [False, True], ids=["before it is sent", "after its answer is lost"])
+async def test_a_window_that_fails_in_the_middle_is_sent_again_as_a_whole(
+    make_engine: MakeEngine, kafka: str, monkeypatch: pytest.MonkeyPatch, sent_first: bool
+) -> None:
+    monkeypatch.setattr(engine_kafka, "BATCH_BYTES", 2500)  # about three records
+    edge, gate = Edge(monkeypatch), Gate()
+    engine = await make_engine(failpoint=gate)
+    risk = await make_engine("risk", views=[heard_view], policies=[mirror_policy])
+    ids = [await opened_in(engine, n % 3) for n in range(6)]
+
+    async def appends() -> None:
+        for n in range(60):
+            await suspend(engine, ids[n % 6], str(n))
+        edge.arm(11, sent_first=sent_first)
+
+    with capture_logs() as logs:
+        await gathered(engine, gate, appends)
+        await until(lambda: any(e["event"] == "relay_retries" and "line is dead" in e["error"] for e in logs))
+    assert (await compared(engine, kafka)).fine
+    copies = (await read_topic(kafka, engine.topic("partner"))).copies
+    assert set(copies.values()) == {1, 2}
+    assert sum(n == 2 for n in copies.values()) <= 60
+    await assert_heard_once(engine, risk)
+
+
+async def test_after_a_failure_no_partition_goes_on_with_its_next_batch(
+    kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_kafka, "BATCH_BYTES", 1000)
+    topic = f"{topic_prefix}x"
+    await create_topic(kafka, topic, partitions=3, replication=1)
+    edge, producer = Edge(monkeypatch), Producer(kafka)
+    edge.arm(2, sent_first=False)  # the second partition's first batch
+    window = {p: [Record(b"key", b"%d-%d" % (p, n) * 100, [], 1000) for n in range(20)] for p in range(3)}
+    with pytest.raises(KafkaConnectionError):
+        await producer.send(topic, window, 3)
+    assert edge.batches <= 3
+    watcher = Watcher(kafka)
+    ends = await watcher.ends(topic)
+    assert ends[1] == 0
+    assert max(ends.values()) < 20
+    assert await producer.send(topic, window, 3) == {p: ends[p] + 20 for p in range(3)}
+    assert await watcher.ends(topic) == {p: ends[p] + 20 for p in range(3)}
+    await producer.stop()
+    await watcher.stop()
+
+
+async def test_a_send_that_is_cancelled_throws_its_producer_away(
+    kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = f"{topic_prefix}x"
+    await create_topic(kafka, topic, partitions=1, replication=1)
+    producer = Producer(kafka)
+    reached = asyncio.Event()
+
+    async def never(*_: Any, **__: Any) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AIOKafkaProducer, "send_batch", never)
+        sending = asyncio.create_task(producer.send(topic, {0: [Record(b"k", b"v", [], 0)]}, 1))
+        await asyncio.wait_for(reached.wait(), 5)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+    assert producer._producer is None
+    assert await producer.send(topic, {0: [Record(b"k", b"v", [], 0)]}, 1) == {0: 1}
+    await producer.stop()
+
+
+# -- sizes and times
+
+
+async def test_the_largest_event_that_is_stored_is_published(make_engine: MakeEngine, kafka: str) -> None:
+    engine = await make_engine()
+    [id] = await opened(engine, 1)
+
+    async def largest(actor: str) -> None:
+        cause = uuid4()
+        size = EVENT_LIMIT - 800 - len(actor.encode()) - 3 * len(f"partner-{id}")
+        data = partners.decide(Suspend(cause_id=cause), await loaded(), datetime.now(UTC))[0].data()
+        reason = "x" * (size - len(data) + len("late payment"))
+        with pytest.raises(EventTooLarge):
+            await engine.handle(Send(partners, id, Suspend(cause_id=cause, reason=f"{reason}x")), Context(actor))
+        await engine.handle(Send(partners, id, Suspend(cause_id=cause, reason=reason)), Context(actor))
+
+    async def loaded() -> Any:
+        return (await engine.load(partners, id)).state
+
+    await largest("ana")
+    await largest("å" * 200_000)
+    assert (await compared(engine, kafka)).fine
+    assert refused(engine) == 0
+
+
+async def test_an_event_recorded_by_a_clock_that_was_ahead_is_published_too(
+    make_engine: MakeEngine, kafka: str
+) -> None:
+    engine = await make_engine()
+    [id] = await opened(engine, 1)
+    ahead = datetime.now(UTC) + timedelta(hours=5)  # brokers refuse records more than an hour ahead
+    await engine.pool.execute("update stream set recorded_at = $1", ahead)
+    await suspend(engine, id)
+    assert (await compared(engine, kafka)).fine
+    assert [raw.recorded_at for raw in (await read_topic(kafka, engine.topic("partner"))).raws][-1] == ahead
+
+
+async def test_a_window_holds_so_many_bytes_and_not_only_so_many_events(
+    make_engine: MakeEngine, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.relay.WINDOW_BYTES", 700_000)
+    held: list[int] = []
+    send = Producer.send
+
+    async def sending(producer: Producer, topic: str, window: dict[int, list[Record]], partitions: int) -> Any:
+        held.append(sum(len(record.value) for records in window.values() for record in records))
+        return await send(producer, topic, window, partitions)
+
+    monkeypatch.setattr(Producer, "send", sending)
+    gate = Gate()
+    engine = await make_engine(failpoint=gate)
+    [id] = await opened(engine, 1)
+
+    async def appends() -> None:
+        for _ in range(6):
+            await suspend(engine, id, LARGE)
+
+    await gathered(engine, gate, appends)
+    assert (await compared(engine, kafka)).fine
+    assert max(held) < 700_000 + 301_000
+
+
+# -- topics
+
+
+@given(st.text(max_size=60), st.integers(1, 50))
+def test_keys_go_where_kafkas_own_clients_would_send_them(key: str, partitions: int) -> None:
+    every = list(range(partitions))
+    assert partition_of(key, partitions) == DefaultPartitioner()(key.encode(), every, every)
+
+
+async def test_a_topic_is_made_once_keeps_everything_and_is_never_resized(kafka: str, topic_prefix: str) -> None:
+    topic = f"{topic_prefix}x"
+    await asyncio.gather(*(create_topic(kafka, topic, partitions=3, replication=1) for _ in range(3)))
+    async with admin(kafka) as client:
+        [answer] = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    found = {entry[0]: entry[1] for entry in answer.resources[0][4]}
+    assert (found["retention.ms"], found["retention.bytes"], found["cleanup.policy"]) == ("-1", "-1", "delete")
+    assert int(found["max.message.bytes"]) > EVENT_LIMIT
+    with pytest.raises(ValueError, match="3 partitions and not 4"):
+        await create_topic(kafka, topic, partitions=4, replication=1)
+
+
+async def test_a_relay_set_to_another_number_of_partitions_does_not_send(make_engine: MakeEngine, kafka: str) -> None:
+    first = await make_engine()
+    [id] = await opened(first, 1)
+    assert await first.published(1, 5)
+    async with admin(kafka) as client:
+        await client.create_partitions({first.topic("partner"): NewPartitions(5)})
+    receipt = await suspend(first, id)
+    assert receipt.position is not None
+    assert await first.published(receipt.position, 5)  # its keys stay where they were
+    await first.stop()
+    second = await make_engine(partitions=5)  # migrate finds what it expects, the store knows better
+    with capture_logs() as logs:
+        await until(lambda: refused(second) == 1)
+    assert any("3 partitions and not 5" in entry.get("error", "") for entry in logs)
+
+
+async def test_a_topic_with_fewer_partitions_than_it_should_have_is_refused(kafka: str, topic_prefix: str) -> None:
+    topic = f"{topic_prefix}x"
+    await create_topic(kafka, topic, partitions=2, replication=1)
+    producer = Producer(kafka)
+    with pytest.raises(Refused, match="2 partitions and not 3"):
+        await producer.send(topic, {0: [Record(b"k", b"v", [], 0)]}, 3)
+    await producer.stop()
+
+
+async def test_a_topic_made_anew_has_another_id(kafka: str, topic_prefix: str) -> None:
+    one, other = f"{topic_prefix}one", f"{topic_prefix}other"
+    for topic in (one, other):
+        await create_topic(kafka, topic, partitions=1, replication=1)
+    before = await topic_ids(kafka, [one, other, f"{topic_prefix}absent"])
+    assert set(before) == {one, other}
+    assert before[one] != before[other]
+    async with admin(kafka) as client:
+        await client.delete_topics([one])
+
+    async def made() -> bool:
+        await create_topic(kafka, one, partitions=1, replication=1)
+        return one in await topic_ids(kafka, [one])
+
+    await until(made)
+    after = await topic_ids(kafka, [one, other])
+    assert after[one] != before[one]
+    assert after[other] == before[other]
+    assert await topic_ids(kafka, []) == {}
+
+
+async def test_what_kafka_does_not_answer_in_time_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match=r"0\.05 s"):
+        await bounded(asyncio.Event().wait(), 0.05)
