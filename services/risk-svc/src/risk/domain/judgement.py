@@ -5,7 +5,7 @@
   counts evaluations: a year without one does not break the run.
 - Each evaluation is judged by the rule's version that was in force when its period came in. A restatement corrects the
   figure and not the rule: it is judged by the version that its period was judged by.
-- A restatement, or a period that comes late, takes its place in the history, and what follows is derived anew: a flag or
+- A restatement, or a period that comes late, takes its place in the history and what follows is derived anew: a flag or
   suspension ends when the run that it rests on is one no more, another begins where later evaluations call for it, and
   what later evaluations had made good by then stays closed.
 - A person's decision covers the figures that there were: low ones up to a dismissal raise no flag again, and a run is
