@@ -18,7 +18,6 @@ from contract.domain.contract import (
 )
 from engine import Command, Rejected, Unknown
 from engine.testing import scenario
-from events import Event
 from events.contract import (
     ContractDrafted,
     ContractExpired,
@@ -51,7 +50,7 @@ class Story:
 
     def executed(
         self, signed_on: date, effective_from: date, in_force_at: datetime, expires_at: datetime | None = None
-    ) -> list[Event]:
+    ) -> list[Any]:
         """What the principal's signature, the last one, leads to."""
         return [
             self.signed(Party.PRINCIPAL, signed_on, effective_from),
@@ -59,7 +58,7 @@ class Story:
             ContractExecuted(contract_id=self.contract, in_force_at=in_force_at, expires_at=expires_at),
         ]
 
-    def until_signed(self, effective_from: date = date(2000, 2, 1)) -> list[Event]:
+    def until_signed(self, effective_from: date = date(2000, 2, 1)) -> list[Any]:
         first = self.signed(Party.PARTNER, date(2000, 1, 28))
         at = datetime(2000, 2, 1, 9, tzinfo=UTC)
         return [self.drafted, self.disclosed, first, *self.executed(date(2000, 1, 29), effective_from, at)]

@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 from engine import Command, Rejected, Unknown
 from engine.testing import scenario
-from events import Event
 from events.partner import (
     ApplicationApproved,
     ApplicationDeclined,
@@ -55,7 +54,7 @@ class Story:
         )
         self.scored = self._scored(())
         self.gate_failed = self._scored(("own_funds",))
-        self.approved = [
+        self.approved: list[Any] = [
             ApplicationApproved(application_id=id, partner_id=partner),
             RegistrationRequested(registration=registration),
         ]
@@ -63,7 +62,7 @@ class Story:
         self.distinct = self.decided(distinct=True)
         self.declined = ApplicationDeclined(application_id=id, reason=REASON)
         self.withdrawn = ApplicationWithdrawn(application_id=id, reason=None)
-        self.until_scored: list[Event] = [self.applied, self.scored]
+        self.until_scored: list[Any] = [self.applied, self.scored]
         self.until_approved = [*self.until_scored, *self.approved]
         self.until_held = [*self.until_approved, self.held]
 
@@ -255,13 +254,17 @@ def test_closing_it_the_same_way_again_changes_nothing(story: Story, now: dateti
 def test_a_closed_application_is_not_decided_otherwise(
     story: Story, now: datetime, closed_by: str, status: str
 ) -> None:
-    closing = {"declined": [story.declined], "withdrawn": [story.withdrawn], "approved": story.approved}[closed_by]
-    commands = [DeclineApplication(reason="Another one."), WithdrawApplication(reason="Another one.")]
+    endings: dict[str, list[Any]] = {
+        "declined": [story.declined],
+        "withdrawn": [story.withdrawn],
+        "approved": story.approved,
+    }
+    commands: list[Command] = [DeclineApplication(reason="Another one."), WithdrawApplication(reason="Another one.")]
     if status != "approved":
         commands.append(ApproveApplication())
     for command in commands:
         refused = Rejected("partner.application_closed", status=status)
-        scenario(applications, given=[*story.until_scored, *closing], when=command, at=now, then=refused)
+        scenario(applications, given=[*story.until_scored, *endings[closed_by]], when=command, at=now, then=refused)
 
 
 # -- possible duplicates
@@ -294,7 +297,7 @@ def test_only_an_approved_application_is_held_and_once(story: Story, now: dateti
 def test_one_that_is_distinct_is_approved_again_and_one_that_is_not_is_declined(story: Story, now: datetime) -> None:
     distinct, same = DecideDuplicate(distinct=True, reason=REASON), DecideDuplicate(distinct=False, reason=REASON)
     scenario(applications, given=story.until_held, when=distinct, at=now, then=story.distinct)
-    then = [story.decided(distinct=False), story.declined]
+    then: list[Any] = [story.decided(distinct=False), story.declined]
     scenario(applications, given=story.until_held, when=same, at=now, then=then)
     assert applications.fold([*story.until_held, story.distinct]).status is Status.APPROVED
     assert applications.fold([*story.until_held, *then]).status is Status.DECLINED

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -42,7 +43,7 @@ OTHER, CONTRACT, ENROLMENT, RESTRICTION = (UUID(int=n) for n in range(1, 5))
 EVIDENCE = (UUID(int=5), UUID(int=6))
 
 
-def reactions(policy: str, event: Event) -> list[Send]:
+def reactions(policy: str, event: Event) -> list[Any]:
     return list({p.name: p.react for p in POLICIES}[policy](fact_of(event, occurred_at=NOW)))
 
 
@@ -181,7 +182,7 @@ def test_a_suspension_suspends_with_its_reason_and_evidence(partner: UUID, by: s
         kind="suspension",
         reason="Two evaluations below 85 in a row.",
         evidence=EVIDENCE,
-        by=by,  # type: ignore[arg-type]
+        by=by,
     )
     cause = SuspensionCause(cause_id=RESTRICTION, reason="Two evaluations below 85 in a row.", evidence=EVIDENCE)
     assert reactions("restrictions", imposed) == [Send(partners, partner, Suspend(cause=cause))]
