@@ -22,6 +22,7 @@ VENV = os.path.join(ROOT, ".venv")
 STAMP = os.path.join(VENV, "cauce.stamp")
 LOCK = os.path.join(ROOT, "requirements.lock")
 UV_LOCK = os.path.join(ROOT, "libs", "devstack", "uv.lock.txt")
+CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 CHATTER = ("+", "-", "~", "Building ", "Built ", "Downloaded ")
 NAME_ANOTHER = "name another Python with `make PYTHON=/path/to/python`"
 FULL = ("No space left on device", "Disk quota exceeded", "os error 28", "os error 122")
@@ -146,6 +147,9 @@ def environment() -> "dict[str, str]":
     for key, name in (("index-url", "UV_DEFAULT_INDEX"), ("extra-index-url", "UV_INDEX"), ("cert", "SSL_CERT_FILE")):
         if key in told:
             env.setdefault(name, told[key])
+    for file in CERTIFICATES:  # uv knows a list of its own, which lacks a company's; the machine's has it
+        if "SSL_CERT_FILE" not in env and os.path.isfile(file):
+            env["SSL_CERT_FILE"] = file
     return env
 
 

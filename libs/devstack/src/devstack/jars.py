@@ -7,6 +7,7 @@ python -m devstack.jars --pin      fetches anew and pins what came; for a change
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from devstack.trouble import Trouble, full_disk
 # along, by which the resolver picks a wrong kafka-clients.
 KAFKA = "4.4.0"
 ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA}+org.slf4j:slf4j-simple:1.7.36"
+CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 PINNED = Path(__file__).with_name("jars.json")
 
 
@@ -67,6 +69,7 @@ def resolved(work: Path) -> Path:
     from jgo.env import EnvironmentBuilder, LinkStrategy
     from jgo.maven import MavenContext
 
+    trust_what_the_machine_trusts()
     context = MavenContext(repo_cache=work / "maven", remote_repos={"central": MAVEN_CENTRAL_URL})
     builder = EnvironmentBuilder(context=context, cache_dir=work / "environment", link_strategy=LinkStrategy.HARD)
     try:
@@ -81,6 +84,14 @@ def resolved(work: Path) -> Path:
         for jar in (Path(environment.path) / kind).glob("*.jar"):
             shutil.copy2(jar, part / jar.name)
     return part
+
+
+def trust_what_the_machine_trusts() -> None:
+    """The resolver knows a list of certificates of its own, which lacks a company's; the machine's has it."""
+    known = (os.environ.get("SSL_CERT_FILE", ""), *CERTIFICATES)
+    found = next((file for file in known if os.path.isfile(file)), None)
+    if found is not None:
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", found)
 
 
 def sums_of(part: Path) -> dict[str, str]:

@@ -14,7 +14,8 @@ import ctypes
 import os
 import sys
 
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS = 1, 8
+PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_SECUREBITS = 1, 8, 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 CAPABILITY_VERSION_3 = 0x20080522
@@ -43,41 +44,49 @@ def become(libc: ctypes.CDLL | None, account: str, paths: list[str]) -> None:
     import pwd
 
     entry = pwd.getpwnam(account)
+    had = permitted(libc) if libc is not None else 0
     if libc is not None:
         checked(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+        # access(2), by which programs look at themselves, counts capabilities only so; refused, it does without
+        libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setregid(entry.pw_gid, entry.pw_gid)
     os.setreuid(entry.pw_uid, entry.pw_uid)
-    closed = [path for path in paths if not opens(path)]
     if libc is not None:
-        keep_only(libc, (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if closed else ())
-    still_closed = [path for path in closed if not opens(path)]
-    if still_closed:
-        sys.stderr.write(
-            f"{still_closed[0]} is out of reach of the account {account}, which must run this as root may not\n"
-        )
+        use(libc, 0, keep=had)
+        if out_of_reach(paths):
+            pass_through_directories(libc, had)
+        else:
+            use(libc, 0, keep=0)
+    closed = out_of_reach(paths)
+    if closed:
+        sys.stderr.write(f"{closed[0]} is out of reach of the account {account}, which must run this as root may not\n")
         sys.exit(126)
 
 
-def opens(path: str) -> bool:
-    """By opening, as access(2) does not count capabilities."""
-    try:
-        os.close(os.open(path, os.O_RDONLY))
-    except OSError:
-        return False
-    return True
+def out_of_reach(paths: list[str]) -> list[str]:
+    return [path for path in paths if not os.access(path, os.R_OK)]
 
 
-def keep_only(libc: ctypes.CDLL, wanted: tuple[int, ...]) -> None:
-    """Keeps the first of `wanted` that the process may have, across exec, and gives up every other capability."""
-    header = CapabilityHeader(CAPABILITY_VERSION_3, 0)
-    had = (CapabilitySet * 2)()
-    checked(libc.capget(ctypes.byref(header), ctypes.byref(had)))
-    kept = next((capability for capability in wanted if had[0].permitted & 1 << capability), None)
+def permitted(libc: ctypes.CDLL) -> int:
+    """The capabilities that this process may use, as a mask of the first 32."""
+    found = (CapabilitySet * 2)()
+    checked(libc.capget(ctypes.byref(CapabilityHeader(CAPABILITY_VERSION_3, 0)), ctypes.byref(found)))
+    return int(found[0].permitted)
+
+
+def use(libc: ctypes.CDLL, mask: int, keep: int) -> None:
+    """These from now on, and of `keep` at will; every other one is given up."""
+    wanted = (CapabilitySet * 2)()
+    wanted[0] = CapabilitySet(mask, keep, mask)
+    checked(libc.capset(ctypes.byref(CapabilityHeader(CAPABILITY_VERSION_3, 0)), ctypes.byref(wanted)))
+
+
+def pass_through_directories(libc: ctypes.CDLL, had: int) -> None:
+    """Keeps the one capability for that, across exec too; none where there is none to keep."""
+    kept = next((each for each in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if had & 1 << each), None)
     mask = 0 if kept is None else 1 << kept
-    keep = (CapabilitySet * 2)()
-    keep[0] = CapabilitySet(mask, mask, mask)
-    checked(libc.capset(ctypes.byref(header), ctypes.byref(keep)))
+    use(libc, mask, keep=mask)
     if kept is not None:
         checked(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept, 0, 0))
 
