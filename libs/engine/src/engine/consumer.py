@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 
 from engine.errors import Fenced, Unavailable, passes
-from engine.kafka import bounded, group_consumer, topic_ids
+from engine.kafka import bounded, closed, group_consumer, topic_ids
 from engine.subscriptions import Applier, Heard, Place, Subscription
 from engine.wire import Raw, raw_from, unreadable
 
@@ -132,8 +132,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._commit(consumer)
         finally:
             self._consumer = None
-            with contextlib.suppress(asyncio.TimeoutError, KafkaError):
-                await asyncio.wait_for(consumer.stop(), 10)
+            await closed(consumer.stop())
 
     async def _apply(self, consumer: AIOKafkaConsumer, batches: Mapping[TopicPartition, Sequence[Any]]) -> None:
         results = await asyncio.gather(

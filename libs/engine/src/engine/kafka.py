@@ -57,14 +57,43 @@ def partition_of(stream: str, partitions: int) -> int:
     return int(murmur2(stream.encode()) & 0x7FFFFFFF) % partitions
 
 
+_left_behind: set[asyncio.Future[Any]] = set()
+
+
 async def bounded(awaitable: Awaitable[T], seconds: float | None = None) -> T:
-    """Raises Unavailable when Kafka does not answer in time (REQUEST_SECONDS, unless said otherwise)."""
+    """Raises Unavailable when Kafka does not answer in time (REQUEST_SECONDS, unless said otherwise).
+
+    Unlike `asyncio.wait_for` it does not wait for what it cancelled: aiokafka swallows cancellations in places.
+    """
     if seconds is None:
         seconds = REQUEST_SECONDS
+    work = asyncio.ensure_future(awaitable)
     try:
-        return await asyncio.wait_for(awaitable, seconds)
-    except TimeoutError as error:
-        raise Unavailable(f"Kafka did not answer within {seconds:g} s") from error
+        answered, _ = await asyncio.wait({work}, timeout=seconds)
+    finally:
+        if not work.done():
+            work.cancel()
+            _left_behind.add(work)
+            work.add_done_callback(_over)
+    if not answered:
+        raise Unavailable(f"Kafka did not answer within {seconds:g} s")
+    if work.cancelled():
+        raise Unavailable("Kafka's client gave up")
+    return work.result()
+
+
+def _over(work: asyncio.Future[Any]) -> None:
+    _left_behind.discard(work)
+    if not work.cancelled():
+        work.exception()  # nobody waits for it any more
+
+
+async def closed(closing: Awaitable[Any]) -> None:
+    """Waits for a client to close; one that does not in time is left behind."""
+    try:
+        await bounded(closing)
+    except Exception as error:  # noqa: BLE001 - it is thrown away in any case
+        log.info("kafka_client_not_closed", error=repr(error))
 
 
 class Producer:
@@ -168,16 +197,11 @@ async def _drop(producer: AIOKafkaProducer) -> None:
         if connection._writer is not None:
             connection._writer.transport.abort()  # close() would still send what is buffered
     accumulator = producer._message_accumulator
-    for batch in [*accumulator._pending_batches, *(b for batches in accumulator._batches.values() for b in batches)]:
+    accumulator._pending_batches.update(batch for batches in accumulator._batches.values() for batch in batches)
+    for batch in list(accumulator._pending_batches):
         batch.failure(KafkaError("the producer was aborted"))
         batch.future.exception()  # nobody waits for it any more
-    try:
-        async with asyncio.timeout(REQUEST_SECONDS):
-            await producer.client.close()
-            if sender is not None:
-                await asyncio.wait([sender])
-    except Exception as error:  # noqa: BLE001 - it is thrown away in any case
-        log.info("producer_not_closed", error=repr(error))
+    await closed(producer.client.close())
 
 
 @contextlib.asynccontextmanager
@@ -187,8 +211,7 @@ async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await bounded(client.start())
         yield client
     finally:
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(client.close(), REQUEST_SECONDS)
+        await closed(client.close())
 
 
 async def create_topic(bootstrap: str, topic: str, *, partitions: int, replication: int) -> None:
@@ -256,19 +279,15 @@ class Watcher:
             try:
                 await bounded(consumer.start())
             except BaseException:
-                await self._close(consumer)
+                await closed(consumer.stop())
                 raise
             self._consumer = consumer
         return self._consumer
 
-    async def _close(self, consumer: AIOKafkaConsumer) -> None:
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(consumer.stop(), REQUEST_SECONDS)
-
     async def stop(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await self._close(consumer)
+            await closed(consumer.stop())
 
     async def ends(self, topic: str) -> dict[int, int]:
         """The end offset of each partition."""
@@ -303,4 +322,4 @@ class Watcher:
                         if record.offset < assigned[tp]:
                             yield tp.partition, record
         finally:
-            await self._close(consumer)
+            await closed(consumer.stop())

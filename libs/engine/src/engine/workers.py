@@ -51,10 +51,14 @@ class Tasks:
             log.critical("task_died", task=task.get_name(), exc_info=error)
 
     async def cancel(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Ends them all. Asks again, because a library may swallow a cancellation, and not for ever."""
+        left, deadline = set(self._tasks), asyncio.get_running_loop().time() + STOP_SECONDS
+        while left and asyncio.get_running_loop().time() < deadline:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=0.5)
+        for task in left:
+            log.error("task_left_behind", task=task.get_name())
 
 
 @dataclass
