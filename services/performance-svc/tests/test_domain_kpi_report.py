@@ -29,8 +29,9 @@ CONTENT: dict[str, Any] = {
 }
 
 
-def report(**changes: Any) -> RecordReport:
-    return RecordReport(**{**CONTENT, "terms": TERMS, "partner_known": True, **changes})
+def report(terms: MetricTerms | None = TERMS, partner_known: bool = True, **changes: Any) -> RecordReport:
+    reported = ReportKPI(**{**CONTENT, **changes})
+    return RecordReport(report_id=reported.about(), report=reported, terms=terms, partner_known=partner_known)
 
 
 def correction(value: str, ref: str = "17-a", **changes: Any) -> RecordReport:
@@ -172,9 +173,9 @@ def test_a_correction_is_checked_against_the_metric_too() -> None:
 
 
 def test_a_report_is_known_by_its_source_and_its_key_there_a_correction_by_what_it_corrects() -> None:
-    assert ReportKPI(**CONTENT).report_id == ID
+    assert ReportKPI(**CONTENT).about() == ID
     other = uuid4()
-    assert ReportKPI(**CONTENT, corrects=other).report_id == other
+    assert ReportKPI(**CONTENT, corrects=other).about() == other
 
 
 PRINTABLE = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=20)

@@ -2,7 +2,6 @@ import csv
 import gzip
 import io
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -35,8 +34,8 @@ def ndjson(*lines: Any) -> bytes:
     return b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines)
 
 
-def read(format: Format, data: bytes, *, gzip: bool = False, cuts: list[int] | None = None, **kept: Any) -> list[Any]:
-    intake = Intake(format, gzip=gzip, **kept)
+def read(format: Format, data: bytes, *, gzip: bool = False, cuts: list[int] | None = None) -> list[Any]:
+    intake = Intake(format, gzip=gzip)
     found: list[Any] = []
     ends = sorted({0, len(data), *(cut for cut in cuts or [] if cut < len(data))})
     for start, end in pairwise(ends):
@@ -79,12 +78,6 @@ def test_empty_lines_are_passed_over_and_lines_still_counted() -> None:
 def test_a_byte_order_mark_is_not_a_part_of_the_first_line() -> None:
     assert told(read("csv", b"\xef\xbb\xbf" + f"{HEADER}\n{row()}\n".encode())) == [(2, "ok")]
     assert told(read("ndjson", b"\xef\xbb\xbf" + ndjson(fields()))) == [(1, "ok")]
-
-
-def test_reports_without_a_business_time_get_that_of_the_upload() -> None:
-    upload, own = datetime(2019, 12, 31, tzinfo=UTC), "2019-06-30T12:00:00Z"
-    found = read("ndjson", ndjson(fields("1"), fields("2", occurred_at=own)), occurred_at=upload)
-    assert [each.report.occurred_at for each in found] == [upload, datetime(2019, 6, 30, 12, tzinfo=UTC)]
 
 
 # -- what is wrong is named, and nothing else is lost

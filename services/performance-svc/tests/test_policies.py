@@ -30,7 +30,7 @@ CARD = ScorecardTerms(
     (Band(name="low", lower=Decimal(0), upper=Decimal(85)), Band(name="high", lower=Decimal(85), upper=Decimal(100))),
     minimum_cohort=2,
 )
-CLOSING = Closing("2019", CARD, closed_at=100, closed_by=CLOSED_BY, rounds=2)
+CLOSING = Closing("2019", CARD, closed_at=100, closed_by=CLOSED_BY)
 
 
 def fact(event: Event, event_id: UUID = CLOSED_BY) -> Fact[Any]:

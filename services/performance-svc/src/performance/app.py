@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import FastAPI
 from service import Settings, create_app
 
-from performance import api, policies, views
+from performance import api, views
 from performance.domain.evaluation import evaluations
 from performance.domain.kpi_report import kpi_reports
 from performance.domain.metric import metrics
 from performance.domain.period import periods
 from performance.domain.scorecard import scorecards
+from performance.policies import policies
 
 
 def app() -> FastAPI:
@@ -20,6 +21,6 @@ def app() -> FastAPI:
         routes=api.ROUTES,
         deciders=[metrics, scorecards, kpi_reports, periods, evaluations],
         views=views.VIEWS,
-        policies=policies.POLICIES,
+        policies=policies(),
         description="Metrics, what partners report of them, and their evaluation when a period is closed.",
     )

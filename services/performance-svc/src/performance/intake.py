@@ -11,7 +11,6 @@ import csv
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal, Protocol
 
 from pydantic import ValidationError
@@ -239,13 +238,12 @@ def invalid(number: int, error: ValidationError) -> Bad:
 
 
 class Intake:
-    """`feed` each chunk as it comes, then `finish`. Reports without an `occurred_at` get the upload's."""
+    """`feed` each chunk as it comes, then `finish`."""
 
-    def __init__(self, format: Format, *, gzip: bool = False, occurred_at: datetime | None = None) -> None:
+    def __init__(self, format: Format, *, gzip: bool = False) -> None:
         self._decoder: Decoder = Gunzip() if gzip else Plain()
         self._lines = Lines()
         self._reader: Reader = NdjsonReader() if format == "ndjson" else CsvReader()
-        self._occurred_at = occurred_at
         self._corrupt: Corrupt | None = None
 
     def feed(self, chunk: bytes) -> Iterator[Read]:
@@ -272,9 +270,7 @@ class Intake:
     def _read(self, lines: Iterator[RawLine]) -> Iterator[Read]:
         for raw in lines:
             read = self._line(raw)
-            if isinstance(read, Good) and read.report.occurred_at is None and self._occurred_at is not None:
-                yield Good(read.line, read.report.model_copy(update={"occurred_at": self._occurred_at}))
-            elif read is not None:
+            if read is not None:
                 yield read
 
     def _line(self, raw: RawLine) -> Read | None:

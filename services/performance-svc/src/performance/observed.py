@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -29,19 +29,21 @@ FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
 
 ByMetric = Mapping[str, Observed]
 
-# Facts are projected in their order: where one is seen, so are all before it.
+# Facts are projected in their order: up to the last that is seen, all are.
+REACH = """
+select greatest((select max(position) from observations), (select max(closed_at) from periods),
+                (select max(opened_at) from evaluation_rounds), 0)
+"""
+
 CLOSING = """
-select seen, closing.*
-from (
-    select exists (select 1 from observations where position = $2)
-        or exists (select 1 from evaluation_rounds where opened_at = $2)
-        or exists (select 1 from periods where closed_at = $2) as seen
-) fact
-left join (
-    select p.period, p.closed_at, p.closed_by, p.rounds, s.code, s.version, s.lines, s.bands, s.minimum_cohort
-    from periods p join scorecards s on s.code = p.scorecard and s.version = p.scorecard_version
-    where p.period = $1 and p.closed_at <= $2
-) closing on true
+select p.period, p.closed_at, p.closed_by, s.code, s.version, s.lines, s.bands, s.minimum_cohort
+from periods p join scorecards s on s.code = p.scorecard and s.version = p.scorecard_version
+where p.period = $1
+"""
+
+ROUNDS = """
+select r.number, r.opened_at, p.rounds from evaluation_rounds r join periods p on p.period = r.period
+where r.period = $1
 """
 
 OBSERVED = """
@@ -71,13 +73,12 @@ where p.activated_at <= $1 and (p.terminated_at is null or p.terminated_at >= $2
 
 @dataclass(frozen=True)
 class Closing:
-    """A closed period: by which scorecard, by the event `closed_by` at which position, in how many rounds."""
+    """A closed period: by which scorecard, by the event `closed_by` at which position."""
 
     period: str
     card: ScorecardTerms
     closed_at: int
     closed_by: UUID
-    rounds: int | None = None
 
     @property
     def metrics(self) -> list[str]:
@@ -148,33 +149,84 @@ async def observed(
     return found
 
 
-async def closing_at(db: Rows, period: str, position: int) -> Closing | None:
-    """The period's close as of the fact at this position; None while it is open. Raises ViewBehind."""
-    row = await db.fetchrow(CLOSING, period, position)
-    if not row["seen"]:
-        raise ViewBehind(f"the view has not reached position {position}")
-    if row["period"] is None:
-        return None
-    lines, bands = LINES.validate_json(row["lines"]), BANDS.validate_json(row["bands"])
-    card = ScorecardTerms(row["code"], row["version"], lines, bands, row["minimum_cohort"])
-    return Closing(row["period"], card, row["closed_at"], row["closed_by"], row["rounds"])
+@dataclass(frozen=True)
+class Rounds:
+    """The rounds of a period that are opened: at which position, by number, out of how many."""
+
+    of: int
+    opened_at: Mapping[int, int]
 
 
-async def gather(db: Rows, fact: Fact[Any], cohorts: Cohorts) -> Gathered:
-    match fact.event:
-        case PeriodClosed() | EvaluationRoundOpened() | KPIReported() | KPIRestated():
-            closing = await closing_at(db, fact.event.period, fact.position)
-        case _:
+@dataclass
+class Batch:
+    """What the facts of one batch have in common. All of them were final before the batch began, and so was all that
+    is before them in the log: one look at the closed periods is enough for every one of them."""
+
+    db: Rows
+    reach: int
+    closed_at: Mapping[str, int]
+    closings: dict[str, Closing] = field(default_factory=dict)
+    rounds: dict[str, Rounds | None] = field(default_factory=dict)
+
+    @classmethod
+    async def begin(cls, db: Rows) -> Batch:
+        reach = await db.fetchval(REACH)
+        rows = await db.fetch("select period, closed_at from periods")
+        return cls(db, reach, {row["period"]: row["closed_at"] for row in rows})
+
+    async def closing(self, period: str, position: int) -> Closing | None:
+        """The period's close, if it is at or before the position."""
+        closed_at = self.closed_at.get(period)
+        if closed_at is None or closed_at > position:
             return None
-    if closing is None:
-        return None
-    match fact.event:
-        case EvaluationRoundOpened(number=number, of=of):
-            return await a_round(db, closing, cohorts, fact.position, *ids_of(number, of))
-        case KPIReported(partner_id=partner_id, metric=metric) | KPIRestated(partner_id=partner_id, metric=metric):
-            return await late(db, closing, cohorts, partner_id, fact.position) if metric in closing.metrics else None
-        case _:
-            return await round_size(db, closing)
+        if period not in self.closings:
+            row = await self.db.fetchrow(CLOSING, period)
+            lines, bands = LINES.validate_json(row["lines"]), BANDS.validate_json(row["bands"])
+            card = ScorecardTerms(row["code"], row["version"], lines, bands, row["minimum_cohort"])
+            self.closings[period] = Closing(row["period"], card, row["closed_at"], row["closed_by"])
+        return self.closings[period]
+
+    async def rounds_of(self, period: str) -> Rounds | None:
+        """None before the first is opened."""
+        if period not in self.rounds:
+            rows = await self.db.fetch(ROUNDS, period)
+            opened_at = {row["number"]: row["opened_at"] for row in rows}
+            self.rounds[period] = Rounds(rows[0]["rounds"], opened_at) if rows else None
+        return self.rounds[period]
+
+
+class Observing:
+    """Gathers what the evaluation policy judges a fact by. One for each service: what it keeps is of one log."""
+
+    def __init__(self) -> None:
+        self._cohorts = Cohorts()
+        self._batch: Batch | None = None
+
+    async def __call__(self, db: Rows, fact: Fact[Any]) -> Gathered:
+        """Raises ViewBehind."""
+        match fact.event:
+            case PeriodClosed() | EvaluationRoundOpened() | KPIReported() | KPIRestated():
+                batch = await self._of(db, fact)
+                closing = await batch.closing(fact.event.period, fact.position)
+            case _:
+                return None
+        if closing is None:
+            return None
+        match fact.event:
+            case EvaluationRoundOpened(number=number, of=of):
+                return await a_round(db, closing, self._cohorts, fact.position, *ids_of(number, of))
+            case KPIReported(partner_id=partner_id) | KPIRestated(partner_id=partner_id):
+                return await late(batch, closing, self._cohorts, partner_id, fact)
+            case _:
+                return await round_size(db, closing)
+
+    async def _of(self, db: Rows, fact: Fact[Any]) -> Batch:
+        batch = self._batch
+        if batch is None or batch.db is not db or fact.position > batch.reach:
+            batch = self._batch = await Batch.begin(db)
+        if fact.position > batch.reach:
+            raise ViewBehind(f"the view has reached {batch.reach}, not yet {fact.position}")
+        return batch
 
 
 async def round_size(db: Rows, closing: Closing) -> RoundSize:
@@ -230,17 +282,16 @@ def life(row: Mapping[str, Any]) -> PartnerLife:
     return PartnerLife(row["partner_id"], row["activated_at"], row["terminated_at"], suspensions)
 
 
-async def late(db: Rows, closing: Closing, cohorts: Cohorts, partner_id: UUID, position: int) -> Late | None:
-    """None where the partner's round was opened later, or is to come: it takes in what is there by then. The log is
-    read up to where it is final, so a round that is not seen here has a position behind this one."""
-    if closing.rounds is None:
+async def late(
+    batch: Batch, closing: Closing, cohorts: Cohorts, partner_id: UUID, fact: Fact[KPIReported | KPIRestated]
+) -> Late | None:
+    """None where the scorecard does not count the metric, and where the partner's round was opened later or is to come:
+    it takes in what is there by then."""
+    if fact.event.metric not in closing.metrics:
         return None
-    opened_at = await db.fetchval(
-        "select opened_at from evaluation_rounds where period = $1 and number = $2",
-        closing.period,
-        round_of(partner_id, closing.rounds),
-    )
-    if opened_at is None or opened_at > position:
+    rounds = await batch.rounds_of(closing.period)
+    opened_at = None if rounds is None else rounds.opened_at.get(round_of(partner_id, rounds.of))
+    if opened_at is None or opened_at > fact.position:
         return None
-    found = await observed(db, closing, position + 1, partner_id, partner_id)
-    return Late(closing, await cohorts.of(db, closing), found[partner_id])
+    found = await observed(batch.db, closing, fact.position + 1, partner_id, partner_id)
+    return Late(closing, await cohorts.of(batch.db, closing), found[partner_id])

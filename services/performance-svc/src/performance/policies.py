@@ -6,19 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from engine import Fact, Policy, Rows, Send
+from engine import Fact, Policy, Send
 from events.performance import KPIReported, KPIRestated, PeriodClosed
 
 from performance.domain.evaluation import Evaluate, RecordMissedReports, Reevaluate, evaluations
 from performance.domain.figures import Cohort, figures
 from performance.domain.period import EvaluationRoundOpened, FinishEvaluation, OpenRound, period_id, periods
-from performance.observed import ByMetric, Closing, Cohorts, Gathered, Late, Round, RoundSize, gather
-
-KNOWN_COHORTS = Cohorts()
-
-
-async def what_was_observed(db: Rows, fact: Fact[Any]) -> Gathered:
-    return await gather(db, fact, KNOWN_COHORTS)
+from performance.observed import ByMetric, Closing, Gathered, Late, Observing, Round, RoundSize
 
 
 def evaluate_partners(fact: Fact[Any], gathered: Gathered) -> Iterator[Send]:
@@ -83,4 +77,5 @@ def judgement(closing: Closing, cohort: Cohort, partner_id: UUID, observed: ByMe
     }
 
 
-POLICIES = (Policy("evaluation", source="performance", react=evaluate_partners, gather=what_was_observed),)
+def policies() -> list[Policy]:
+    return [Policy("evaluation", source="performance", react=evaluate_partners, gather=Observing())]

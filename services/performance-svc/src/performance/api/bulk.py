@@ -113,7 +113,7 @@ class Upload:
         if not self.batch:
             return
         batch, self.batch = self.batch, []
-        commands = await self.known.complete(good.report for good in batch)
+        commands = await self.known.complete([good.report for good in batch])
         sends = [Send(kpi_reports, command.report_id, command) for command in commands]
         # A line is known by its own source_ref. An Idempotency-Key is not passed on to its command, as that would fix
         # a refusal for good that the next upload may find mended (a partner that is known by then).
@@ -154,8 +154,8 @@ async def report_kpis_in_bulk(
 ) -> BulkReceipt:
     """Any number of reports. Good lines are kept, bad ones named; sending an upload again counts repeats, so that one
     that broke off is simply sent again."""
-    intake = Intake(format_of(request), gzip=is_gzip(request), occurred_at=occurred_at)
-    upload = Upload(Known(db), handle_many, keyed="idempotency-key" in request.headers)
+    intake = Intake(format_of(request), gzip=is_gzip(request))
+    upload = Upload(Known(db, occurred_at), handle_many, keyed="idempotency-key" in request.headers)
     try:
         async for chunk in chunks(request):
             for read in intake.feed(chunk):

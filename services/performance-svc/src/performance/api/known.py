@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from service import Read
@@ -20,14 +21,15 @@ async def metric_terms(db: Read, codes: Iterable[str]) -> dict[str, MetricTerms]
 
 @dataclass
 class Known:
-    """Completes reports with what is known of their metrics and partners. A partner once known stays known, so an
-    upload asks for each only once; one that is not may be by the next batch, so it is asked for again."""
+    """Completes reports with what is known of their metrics and partners, and those without a business time with
+    `occurred_at`. A partner once known stays known, so an upload asks for each only once; one that is not may be by the
+    next batch, so it is asked for again."""
 
     db: Read
+    occurred_at: datetime | None = None
     partners: set[UUID] = field(default_factory=set)
 
-    async def complete(self, reports: Iterable[ReportKPI]) -> list[RecordReport]:
-        reports = list(reports)
+    async def complete(self, reports: Sequence[ReportKPI]) -> list[RecordReport]:
         terms = await metric_terms(self.db, {report.metric for report in reports})
         asked = {report.partner_id for report in reports} - self.partners
         if asked:
@@ -35,7 +37,11 @@ class Known:
             self.partners.update(row["partner_id"] for row in rows)
         return [
             RecordReport(
-                **dict(report), terms=terms.get(report.metric), partner_known=report.partner_id in self.partners
+                report_id=report.about(),
+                report=report,
+                terms=terms.get(report.metric),
+                partner_known=report.partner_id in self.partners,
+                occurred_at=report.occurred_at or self.occurred_at,
             )
             for report in reports
         ]

@@ -45,7 +45,7 @@ async def report_kpi(report: ReportKPI, db: Read, handle: Handle) -> Receipt:
     """One observation, or with `corrects` the correction of one. The same (source, source_ref) with the same content
     is a repeat; with another content it is refused."""
     [command] = await Known(db).complete([report])
-    return await handle(kpi_reports, report.report_id, command)
+    return await handle(kpi_reports, command.report_id, command)
 
 
 @router.get("", dependencies=[READ])

@@ -47,15 +47,16 @@ class ReportKPI(Command):
     unit: Unit | None = None
     corrects: UUID | None = Field(default=None, description="The id of the report that this one corrects.")
 
-    @property
-    def report_id(self) -> UUID:
-        """Of the report that this is about."""
+    def about(self) -> UUID:
+        """The id of the report that this makes or corrects."""
         return report_id(self.source, self.source_ref) if self.corrects is None else self.corrects
 
 
-class RecordReport(ReportKPI):
-    """With what is known of the metric (None: nothing) and whether the partner is known."""
+class RecordReport(Command):
+    """A report with its id, what is known of its metric (None: nothing) and whether its partner is known."""
 
+    report_id: UUID
+    report: ReportKPI
     terms: MetricTerms | None
     partner_known: bool
 
@@ -104,54 +105,56 @@ class KPIReport:
 SAME: tuple[str, ...] = ("partner_id", "outlet_id", "metric", "period", "value")
 
 
-def record(report: KPIReport, command: RecordReport, now: datetime) -> list[ReportEvent]:
-    """Raises `performance.report_differs`, `performance.partner_unknown` and what `check_value` raises."""
-    if report.observation is not None:
+def record(known: KPIReport, command: RecordReport, now: datetime) -> list[ReportEvent]:
+    """Raises `performance.report_differs`, `performance.partner_unknown`, `performance.period_not_begun` and what
+    `check_value` raises."""
+    report = command.report
+    if known.observation is not None:
         for field in SAME:
-            if getattr(report.observation, field) != getattr(command, field):
+            if getattr(known.observation, field) != getattr(report, field):
                 raise Rejected(
                     "performance.report_differs",
-                    report_id=report.observation.report_id,
+                    report_id=command.report_id,
                     field=field,
-                    reported=getattr(report.observation, field),
+                    reported=getattr(known.observation, field),
                     hint="to change what was reported, send it with a source_ref of its own and corrects",
                 )
         return []
     if not command.partner_known:
-        raise Unknown("performance.partner_unknown", partner_id=command.partner_id)
-    check_value(command)
-    if not has_begun(command.period, now):
-        raise Rejected("performance.period_not_begun", period=command.period, begins=first_day(command.period))
+        raise Unknown("performance.partner_unknown", partner_id=report.partner_id)
+    check_value(report, command.terms)
+    if not has_begun(report.period, now):
+        raise Rejected("performance.period_not_begun", period=report.period, begins=first_day(report.period))
     return [
         KPIReported(
             report_id=command.report_id,
-            partner_id=command.partner_id,
-            outlet_id=command.outlet_id,
-            metric=command.metric,
-            period=command.period,
-            value=command.value,
-            source=command.source,
-            source_ref=command.source_ref,
+            partner_id=report.partner_id,
+            outlet_id=report.outlet_id,
+            metric=report.metric,
+            period=report.period,
+            value=report.value,
+            source=report.source,
+            source_ref=report.source_ref,
         )
     ]
 
 
-def restate(report: KPIReport, command: RecordReport) -> list[ReportEvent]:
+def restate(known: KPIReport, command: RecordReport) -> list[ReportEvent]:
     """Raises `performance.report_unknown`, `performance.correction_differs`, `performance.correction_of_another`,
     `performance.nothing_to_correct` and what `check_value` raises."""
-    first, value = report.observation, report.value
+    first, value, report = known.observation, known.value, command.report
     if first is None or value is None:
-        raise Unknown("performance.report_unknown", corrects=command.corrects)
+        raise Unknown("performance.report_unknown", corrects=report.corrects)
     for field in ("partner_id", "metric", "period"):
-        if getattr(first, field) != getattr(command, field):
+        if getattr(first, field) != getattr(report, field):
             raise Rejected("performance.correction_of_another", field=field, reported=getattr(first, field))
-    for made in report.corrections:
-        if (made.source, made.source_ref) == (command.source, command.source_ref):
-            if made.value == command.value:
+    for made in known.corrections:
+        if (made.source, made.source_ref) == (report.source, report.source_ref):
+            if made.value == report.value:
                 return []
             raise Rejected("performance.correction_differs", report_id=first.report_id, corrected_to=made.value)
-    check_value(command)
-    if command.value == value:
+    check_value(report, command.terms)
+    if report.value == value:
         raise Rejected("performance.nothing_to_correct", report_id=first.report_id, value=value)
     return [
         KPIRestated(
@@ -160,29 +163,29 @@ def restate(report: KPIReport, command: RecordReport) -> list[ReportEvent]:
             metric=first.metric,
             period=first.period,
             previous=value,
-            value=command.value,
-            source=command.source,
-            source_ref=command.source_ref,
+            value=report.value,
+            source=report.source,
+            source_ref=report.source_ref,
         )
     ]
 
 
-def check_value(command: RecordReport) -> None:
+def check_value(report: ReportKPI, terms: MetricTerms | None) -> None:
     """Raises `performance.metric_unknown`, `performance.unit_differs`, `performance.value_below_minimum`,
     `performance.value_above_maximum`."""
-    terms, value = command.terms, command.value
+    value = report.value
     if terms is None:
-        raise Unknown("performance.metric_unknown", metric=command.metric)
-    if command.unit is not None and command.unit != terms.unit:
-        raise Rejected("performance.unit_differs", metric=terms.code, unit=command.unit, expected=terms.unit)
+        raise Unknown("performance.metric_unknown", metric=report.metric)
+    if report.unit is not None and report.unit != terms.unit:
+        raise Rejected("performance.unit_differs", metric=terms.code, unit=report.unit, expected=terms.unit)
     if terms.minimum is not None and value < terms.minimum:
         raise Rejected("performance.value_below_minimum", metric=terms.code, value=value, minimum=terms.minimum)
     if terms.maximum is not None and value > terms.maximum:
         raise Rejected("performance.value_above_maximum", metric=terms.code, value=value, maximum=terms.maximum)
 
 
-def decide(command: RecordReport, report: KPIReport, now: datetime) -> list[ReportEvent]:
-    return record(report, command, now) if command.corrects is None else restate(report, command)
+def decide(command: RecordReport, known: KPIReport, now: datetime) -> list[ReportEvent]:
+    return record(known, command, now) if command.report.corrects is None else restate(known, command)
 
 
 # -- evolve

@@ -32,8 +32,7 @@ def _exact(value: Any) -> Any:
 
 def _plain(value: Decimal) -> Decimal:
     """Without an exponent: 1E+3 is told as 1000."""
-    exponent = value.as_tuple().exponent
-    return value.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else value
+    return value.quantize(Decimal(1)) if "E+" in str(value) else value
 
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
