@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -177,23 +177,30 @@ def test_hang(worker_id):
 
 
 @pytest.fixture
-def inner_run(tmp_path: Path) -> Callable[..., "subprocess.Popen[bytes]"]:
+def inner_run(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
     """Starts a pytest of its own, so with servers of its own, on INNER."""
     (tmp_path / "test_inner.py").write_text(INNER)
     (tmp_path / "told").mkdir()
     unwanted = ("PYTEST_", "CAUCE_TEST_RUN", "CAUCE_POSTGRES_URL", "CAUCE_KAFKA_BOOTSTRAP")
 
+    started = []
+
     def start(*options: str, **env: str) -> "subprocess.Popen[bytes]":
         clean = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-        return subprocess.Popen(
+        run = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "test_inner.py"],
             cwd=tmp_path,
             env=clean | {"TOLD": str(tmp_path / "told")} | env,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        started.append(run)
+        return run
 
-    return start
+    yield start
+    for run in started:
+        run.kill()
+        run.wait()
 
 
 def listeners(told: str) -> list[int]:

@@ -252,6 +252,22 @@ def test_a_taken_port_is_named_with_what_it_is_for_and_who_holds_it(home: Home) 
     assert home.alive() == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ports are not reserved")
+def test_a_reserved_port_is_its_servers_and_no_outgoing_connections() -> None:
+    """As when a client keeps calling a server that is away: unreserved, some call is connected to itself."""
+    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    port = next(port for port in range(high - high % 2, low, -2) if ports.is_free(port))
+    ports.reserve(port)
+    for _ in range(high - low):
+        with socket.socket() as client, pytest.raises(ConnectionRefusedError):
+            client.connect(("127.0.0.1", port))
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", port))
+        server.listen()
+        assert ports.accepts(port)
+
+
 def test_a_full_disk_is_one_sentence(home: Home) -> None:
     home.mark("disk.full")
     assert home.to_its_end() == 1

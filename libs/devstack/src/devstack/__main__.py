@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import logging
 import os
 import platform
 import shutil
@@ -59,6 +60,7 @@ def run(
     are in .run/logs, a token for the APIs in .run/token.
     """
     die_with_make()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that a broker is not there yet is no news here
     with one_sentence():
         stack = Stack()
         with alone(stack.run):

@@ -79,6 +79,8 @@ class Kafka:
         self._write_properties()
         if not (self.data / "meta.properties").is_file():
             self.format()
+        for port in (self.port, self.port + 1):
+            ports.reserve(port)
         self.child = self._java("kafka", "kafka.Kafka", str(self.properties))
         self.child.start()
         until(self._ready, self.child, seconds)

@@ -3,14 +3,14 @@
 import errno
 import random
 import socket
+import sys
 
 import psutil
 
 from devstack.trouble import Trouble
 
 HOST = "127.0.0.1"
-# Below Linux's range for outgoing connections (32768 and up): a client that calls a stopped server on a port inside
-# that range can end up connected to itself, and then holds the port.
+# Below Linux's range for outgoing connections (32768 and up), see `reserve`.
 FOR_TESTS = range(20_000, 32_000)
 
 
@@ -51,10 +51,37 @@ def holder(port: int) -> str | None:
 
 def require_free(port: int, purpose: str) -> None:
     """Raises Trouble, naming the port, what it is for and who holds it."""
-    if not is_free(port):
-        held = holder(port)
-        by = f" by {held}" if held else " by another process"
-        raise Trouble(f"port {port}, needed for {purpose}, is taken{by}: stop that process, then start again")
+    if is_free(port):
+        return
+    needed, held = f"port {port}, needed for {purpose}, is", holder(port)
+    if held:
+        raise Trouble(f"{needed} taken by {held}: stop that process, then start again")
+    if accepts(port):
+        raise Trouble(f"{needed} taken by a process of another user: stop that process, then start again")
+    raise Trouble(f"{needed} in use by a connection that passes: start again in a minute")
+
+
+_reserved: dict[int, socket.socket] = {}
+
+
+def reserve(port: int) -> None:
+    """Keeps the port from being given to an outgoing connection while its server is down, for as long as we live.
+
+    55432 and 59092 lie where Linux takes the ports of outgoing connections from. A client that calls a server which is
+    away can be given that very port, is then connected to itself, and keeps the server from coming back. A socket that
+    is bound, and does not listen, stands in the way of that and not in the server's. (BSD and macOS would refuse the
+    server, and are left alone.)
+    """
+    if sys.platform != "linux" or port in _reserved:
+        return
+    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        held.bind((HOST, port))
+    except OSError:
+        held.close()  # taken: the server itself will say so
+    else:
+        _reserved[port] = held
 
 
 def accepts(port: int) -> bool:

@@ -122,6 +122,7 @@ class Postgres:
         if not self.initialised:
             self.initialise()
         self._forget_stale_lock()
+        ports.reserve(self.port)
         self.child.start()
         until(self._ready, self.child, seconds)
 
