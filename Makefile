@@ -6,7 +6,7 @@ JOBS ?= 2
 SOURCES := $(wildcard libs/*/src services/*/src) sample tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop test lint types boundaries lock token doctor clean
+.PHONY: help install run stop test lint types boundaries docs lock token doctor clean
 
 # This list.
 help:
@@ -41,6 +41,11 @@ types: install
 # Who may import whom.
 boundaries: install
 	@.venv/bin/lint-imports --no-cache
+
+# Writes docs/events.md and pins the schema of every new event.
+docs: install
+	@$(PY) -m events catalogue > docs/events.md
+	@$(PY) -m events pin libs/events/schemas
 
 # Pins the newest versions of everything, with hashes. Run the tests before you commit it.
 lock: install
