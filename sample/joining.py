@@ -6,6 +6,7 @@ import asyncio
 import zlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from sample import dates
@@ -45,11 +46,12 @@ class Newcomers:
         await self.negotiate(contract)
         await heard(contract, contract)
         await self.sign(contract)
-        await heard(contract, contract)
-        await reached(contract, on(self.year, dates.IN_FORCE))
-        await heard(contract, partner, training)
-        await together([self.train(training), self.open(partner)])
-        await settled({"partner": partner, "contract": contract, "training": training})
+        await heard(contract, contract, partner, training)
+        # Each of these is one service's affair. What partner-svc is to hear of them has to be there before the opening,
+        # so that it is the opening that makes a partner trade, on its day.
+        await together([reached(contract, on(self.year, dates.IN_FORCE)), self.train(training), self.prepare(partner)])
+        await together([heard(contract, partner), heard(training, partner)])
+        await self.open(partner)
         await self.check(partner)
 
     async def apply(self, partner: Service) -> None:
@@ -122,17 +124,22 @@ class Newcomers:
         score = 75 + number(self.partners[row["partner_id"]], "course") % 25
         await self.post(training, f"/enrolments/{row['enrolment_id']}/assessments", dates.ASSESSED, score=score)
 
+    async def prepare(self, partner: Service) -> None:
+        for item in ITEMS:
+            rows = self.ours(await partner.items("/partners", status="onboarding"))
+            todo = [row for row in rows if item in row["open_items"]]
+            await self.each("get their outlets ready", todo, partial(self._complete, partner, item))
+
+    async def _complete(self, partner: Service, item: str, row: Row) -> None:
+        await self.post(partner, f"/partners/{row['partner_id']}/checklist/{item}/completion", dates.CHECKED)
+
     async def open(self, partner: Service) -> None:
-        rows = self.ours(await partner.items("/partners", status="onboarding"))
-        todo = [row for row in rows if row["opened_on"] is None]
-        await self.each("open their outlets", todo, lambda row: self._open(partner, row))
+        todo = self.ours(await partner.items("/partners", status="onboarding"))
+        await self.each("open them", todo, lambda row: self._open(partner, row))
 
     async def _open(self, partner: Service, row: Row) -> None:
-        path = f"/partners/{row['partner_id']}"
-        for item in ITEMS:
-            if item in row["open_items"]:
-                await self.post(partner, f"{path}/checklist/{item}/completion", dates.CHECKED)
-        await self.post(partner, f"{path}/outlet-opening", dates.OPENED, time_zone="America/Anchorage")
+        path = f"/partners/{row['partner_id']}/outlet-opening"
+        await self.post(partner, path, dates.OPENED, time_zone="America/Anchorage")
 
     async def check(self, partner: Service) -> None:
         """Raises Trouble unless all of them trade."""

@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import orjson
 
+from sample.wire import KeptAlive
+
 URLS = {
     "partner": "http://127.0.0.1:8102",
     "contract": "http://127.0.0.1:8103",
@@ -147,10 +149,8 @@ def connect(
     client = httpx.AsyncClient(
         base_url=url,
         headers={"authorization": f"Bearer {token}", "accept": "application/json"},
-        # A little under the time after which uvicorn closes an idle connection.
-        limits=httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=4),
         timeout=httpx.Timeout(90, connect=5),
-        transport=transport,
+        transport=transport or KeptAlive(),
         trust_env=False,
     )
     return Service(name, client, patience)
