@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -250,6 +251,20 @@ def test_a_taken_port_is_named_with_what_it_is_for_and_who_holds_it(home: Home) 
     name = psutil.Process().name()
     assert f"port {home.first + 1}, needed for the beta service, is taken by {name} (pid {os.getpid()})" in home.screen
     assert home.alive() == []
+
+
+def test_a_port_that_only_a_connection_uses_is_waited_for(home: Home) -> None:
+    with socket.socket() as server, socket.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client.bind(("127.0.0.1", home.first + 3))
+        client.connect(server.getsockname())
+        run = home.start(stay=False)
+        home.shows(f"port {home.first + 3}, for Kafka, is in use by a connection; waiting")
+        # reset, so that it does not linger for the minute
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        assert run.wait(120) == 0, home.screen
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ports are not reserved")

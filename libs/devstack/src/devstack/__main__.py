@@ -143,7 +143,8 @@ def doctor() -> None:
             return
         typer.echo(f"The sample is {'loaded' if stack.loaded_mark.exists() else 'not loaded'}; nothing is running")
         stack.require_room()
-        stack.require_ports()
+        for port, purpose in stack.ports():
+            ports.require_free(port, purpose)
         typer.echo(f"All ports are free on {ports.HOST}: `make run` can start.")
 
 

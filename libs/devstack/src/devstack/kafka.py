@@ -86,7 +86,7 @@ class Kafka:
         until(self._ready, self.child, seconds)
 
     def _ready(self) -> bool:
-        return ports.accepts(self.port) and run_apart(serves(self.bootstrap))
+        return ports.listens(self.port) and run_apart(serves(self.bootstrap))
 
     def _write_properties(self) -> None:
         listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://{ports.HOST}:{self.port + 1}"

@@ -4,12 +4,15 @@ import errno
 import random
 import socket
 import sys
+from pathlib import Path
 
 import psutil
 
 from devstack.trouble import Trouble
 
 HOST = "127.0.0.1"
+LISTENING = "0A"  # in the kernel's tables
+PASSING_SECONDS = 65.0  # a closed connection keeps its port for a minute
 # Below Linux's range for outgoing connections (32768 and up), see `reserve`.
 FOR_TESTS = range(20_000, 32_000)
 
@@ -49,16 +52,17 @@ def holder(port: int) -> str | None:
         return None
 
 
+def passes(port: int) -> bool:
+    """Whether all that is in the way of a server is a connection, open or just closed, that was given this port."""
+    return not is_free(port) and not listens(port)
+
+
 def require_free(port: int, purpose: str) -> None:
     """Raises Trouble, naming the port, what it is for and who holds it."""
     if is_free(port):
         return
-    needed, held = f"port {port}, needed for {purpose}, is", holder(port)
-    if held:
-        raise Trouble(f"{needed} taken by {held}: stop that process, then start again")
-    if accepts(port):
-        raise Trouble(f"{needed} taken by a process of another user: stop that process, then start again")
-    raise Trouble(f"{needed} in use by a connection that passes: start again in a minute")
+    held = holder(port) or ("another user's process" if listens(port) else "another process's connection")
+    raise Trouble(f"port {port}, needed for {purpose}, is taken by {held}: stop that process, then start again")
 
 
 _reserved: dict[int, socket.socket] = {}
@@ -82,6 +86,15 @@ def reserve(port: int) -> None:
         held.close()  # taken: the server itself will say so
     else:
         _reserved[port] = held
+
+
+def listens(port: int) -> bool:
+    """Whether a server is there, without calling it where that can be seen (each call leaves a port in use behind)."""
+    tables = [path for path in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if path.exists()]
+    if not tables:
+        return accepts(port)
+    rows = (line.split() for table in tables for line in table.read_text().splitlines()[1:])
+    return any(row[3] == LISTENING and row[1].endswith(f":{port:04X}") for row in rows)
 
 
 def accepts(port: int) -> bool:

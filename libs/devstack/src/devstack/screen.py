@@ -87,8 +87,9 @@ class Screen:
     def urls(self, services: Sequence[Service], token_file: str) -> None:
         """Where everything is and what to try next."""
         table = Table(title="Running on this machine", title_justify="left", box=None, padding=(0, 2, 0, 0))
-        for column in ("service", "what it keeps", "its API, to read and to try"):
-            table.add_column(column, no_wrap=True)
+        table.add_column("service", no_wrap=True, min_width=max(len(service.name) for service in services))
+        table.add_column("what it keeps")
+        table.add_column("its API, to read and to try", no_wrap=True, min_width=28)
         for service in services:
             table.add_row(service.name, service.keeps, f"{service.url}/docs")
         self.console.print()

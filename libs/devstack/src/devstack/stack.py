@@ -13,7 +13,7 @@ from signal import SIGKILL, SIGTERM, Signals
 
 import asyncpg
 
-from devstack import issuer, place, ports
+from devstack import issuer, place
 from devstack.child import Child, end_leftover
 from devstack.kafka import Kafka
 from devstack.postgres import Postgres, create_owned_database, with_database, write_secret
@@ -168,11 +168,11 @@ class Stack:
         first = [file for file in sorted((self.run / "pids").glob("*.json")) if file not in last]
         return [name for file in (*first, *last) if (name := end_leftover(file)) is not None]
 
-    def require_ports(self) -> None:
+    def ports(self) -> list[tuple[int, str]]:
+        """Every port, and what it is for."""
         wanted = [(self.postgres_port, "Postgres"), (self.kafka_port, "Kafka")]
         wanted += [(self.kafka_port + KAFKA_CONTROLLER_PORT - KAFKA_PORT, "Kafka's controller")]
-        for port, purpose in wanted + [(service.port, f"the {service.name} service") for service in self.services]:
-            ports.require_free(port, purpose)
+        return wanted + [(service.port, f"the {service.name} service") for service in self.services]
 
     def require_room(self) -> None:
         for folder in (self.kept, self.run):

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from devstack import issuer, jars
+from devstack import issuer, jars, ports
 from devstack.child import Child
 from devstack.health import Health, backlog, memory_of, readiness
 from devstack.screen import Screen
@@ -126,7 +126,7 @@ class Supervisor:
         stack.require_room()
         for name in await asyncio.to_thread(stack.end_leftovers):
             screen.notice(f"{name} was left running by a run that was killed; it is ended now")
-        stack.require_ports()
+        await self._ports()
         trim_logs(stack.run / "logs")
         with screen.steps():
             await self._fetch()
@@ -140,6 +140,18 @@ class Supervisor:
             self.units = [Unit(service, stack.serving(service)) for service in stack.services]
             async with httpx.AsyncClient(timeout=5) as client:
                 await gathered(*(self._begin(client, unit) for unit in self.units))
+
+    async def _ports(self) -> None:
+        """A server's port is waited for where nothing but a connection is in its way, and then kept from others."""
+        for port, purpose in self.stack.ports():
+            if ports.passes(port):
+                self.screen.notice(f"port {port}, for {purpose}, is in use by a connection; waiting a minute at most")
+                deadline = time.monotonic() + ports.PASSING_SECONDS
+                while ports.passes(port) and time.monotonic() < deadline:  # noqa: ASYNC110 - the kernel tells nobody
+                    await asyncio.sleep(LOOK_EVERY)
+            ports.require_free(port, purpose)
+        for port in (self.stack.postgres_port, self.stack.kafka_port, self.stack.kafka_port + 1):
+            ports.reserve(port)
 
     async def _fetch(self) -> None:
         if jars.ready().is_dir():
