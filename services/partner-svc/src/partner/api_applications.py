@@ -8,7 +8,7 @@ from uuid import UUID
 from engine import Command, Unknown
 from fastapi import APIRouter
 from pydantic import Field
-from service import Handle, Invalid, Listing, NewId, Page, Read, Receipt, history_of, listing, scope
+from service import Handle, Listing, NewId, Page, Read, Receipt, history_of, listing, scope
 
 from partner import shown
 from partner.domain.application import (
@@ -24,6 +24,7 @@ from partner.domain.application import (
 )
 from partner.domain.standard import standard_id, standards
 from partner.domain.words import Code, Score
+from partner.lists import last_id
 from partner.shown import ApplicationDetail, ApplicationView, PossibleDuplicate
 
 READ, WRITE, DECIDE = scope("partner:read"), scope("partner:write"), scope("partner:decide")
@@ -115,10 +116,3 @@ async def list_possible_duplicates(db: Read, page: Page) -> Listing[PossibleDupl
         page.limit + 1,
     )
     return listing(rows, page, key=lambda row: str(row["application_id"]), item=PossibleDuplicate)
-
-
-def last_id(after: str | None) -> UUID | None:
-    try:
-        return None if after is None else UUID(after)
-    except ValueError:
-        raise Invalid("after", "cursor", "is not a `next` that this list handed out") from None

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query
 from service import Handle, Listing, Page, Read, Receipt, history_of, listing, scope
 
 from partner import shown
-from partner.api_applications import last_id
 from partner.domain.checklist import CompleteChecklistItem, OpenOutlet
 from partner.domain.partner import Status, partners
 from partner.domain.words import Code, normalised
+from partner.lists import last_id
 from partner.shown import PartnerDetail, PartnerView
 
 READ, WRITE = scope("partner:read"), scope("partner:write")

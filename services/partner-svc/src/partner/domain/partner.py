@@ -45,7 +45,6 @@ from partner.domain.launch import (
 )
 from partner.domain.registration import Registration, outlet_id
 from partner.domain.suspension import LiftSuspension, Suspend, SuspensionCauseAdded, SuspensionCauseLifted
-from partner.domain.words import Reason
 
 PartnerEvent = (
     PartnerRegistered
@@ -75,7 +74,7 @@ class RegisterPartner(Command):
 
 
 class LapseProspect(Command):
-    reason: Reason
+    reason: str
 
 
 OfRegistered: TypeAlias = (
