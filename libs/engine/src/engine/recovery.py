@@ -90,7 +90,8 @@ class Recovery:
             await lease.prove(db)
             await db.execute("select pg_advisory_xact_lock($1, $2)", *LOCK)  # no append is open from here on
             own = await db.fetchval("select coalesce(max(position), 0) from event")
-            restart = max(highest, own, published) + 1
+            following = await db.fetchval("select last_value + is_called::int from event_position_seq")
+            restart = max(highest + 1, own + 1, published + 1, following)
             await db.execute("select setval(pg_get_serial_sequence('event', 'position'), $1, false)", restart)
             # What an earlier recovery found lies before `offsets` and is still to be passed over.
             both = await db.fetchval(
