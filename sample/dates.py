@@ -33,3 +33,9 @@ def on(year: int, day: Day) -> datetime:
 def closing(year: int) -> datetime:
     """When the year is closed: the first day after it."""
     return on(year + 1, (1, 1))
+
+
+def year_closed(instant: str) -> int | str:
+    """The year whose closing it is; the instant itself where it is none."""
+    year = datetime.fromisoformat(instant).year - 1
+    return year if datetime.fromisoformat(instant) == closing(year) else instant

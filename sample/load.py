@@ -15,7 +15,7 @@ import typer
 
 from sample import history
 from sample.dates import on
-from sample.history import Year
+from sample.history import Report, Year
 from sample.joining import together
 from sample.services import Service, Trouble, from_environment
 from sample.setting import define
@@ -23,6 +23,10 @@ from sample.settle import settled
 from sample.story import REAL, Story
 from sample.summary import counted, tell
 from sample.year import Channel
+
+LAST = 2019
+OnlyEvery = Annotated[int, typer.Option(min=1, help="Only every n-th establishment.")]
+Until = Annotated[int, typer.Option(help="No year after this one.")]
 
 
 async def load(services: Mapping[str, Service], years: Sequence[Year], story: Story) -> None:
@@ -53,12 +57,12 @@ async def connected() -> AsyncIterator[Mapping[str, Service]]:
         yield services
 
 
-def selected(only_every: int, until: int) -> list[Year]:
+def selected(only_every: int, until: int) -> list[Report]:
     """All of it, or every n-th establishment, or the years up to one."""
     reports = history.read()
     if only_every > 1:
         reports = history.only(reports, set(history.establishments(reports)[::only_every]))
-    return [year for year in history.years(reports) if year.year <= until]
+    return [report for report in reports if report.year <= until]
 
 
 async def run(years: Sequence[Year], story: Story) -> None:
@@ -70,15 +74,12 @@ async def run(years: Sequence[Year], story: Story) -> None:
         story.say(f"\nThese figures are in {summary.write()}; python -m sample.verify recomputes them from the file.")
 
 
-def main(
-    only_every: Annotated[int, typer.Option(min=1, help="Only every n-th establishment.")] = 1,
-    until: Annotated[int, typer.Option(help="No year after this one.")] = 2019,
-) -> None:
+def main(only_every: OnlyEvery = 1, until: Until = LAST) -> None:
     """Load the sample through the services' public HTTP API."""
     story = Story()
     try:
         story.say(REAL)
-        asyncio.run(run(selected(only_every, until), story))
+        asyncio.run(run(history.years(selected(only_every, until)), story))
     except Trouble as trouble:
         sys.exit(f"sample: {trouble}")
     except KeyboardInterrupt:

@@ -23,7 +23,7 @@ URLS = {
     "risk": "http://127.0.0.1:8108",
 }
 TOKEN_FILE = ".run/token"  # noqa: S105 -- where it is, not what it is
-CONCURRENCY = 16
+CONCURRENCY = 32
 """Requests in flight at one service."""
 PATIENCE = 120.0
 """Seconds that a service may be away: the supervisor has restarted it by then, or it is not coming back."""

@@ -13,6 +13,7 @@ COURSE = "food-safety"
 METRIC = "inspection_score"
 SCORECARD = "inspections"
 RULE = "low-inspection-score"
+MINIMUM_COHORT = 30
 
 DIMENSIONS = {"location": 40, "experience": 35, "capital": 25}
 GATE = "food_permit"
@@ -62,7 +63,7 @@ DEFINITIONS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
                 {"name": "good", "lower": 90, "upper": 97},
                 {"name": "excellent", "lower": 97, "upper": 100},
             ],
-            "minimum_cohort": 30,
+            "minimum_cohort": MINIMUM_COHORT,
         },
     ),
     (

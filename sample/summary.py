@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from sample.dates import year_closed
 from sample.joining import Row, together
 from sample.services import TOKEN_FILE, Service
 from sample.story import Story
@@ -93,5 +94,5 @@ def _suspended_longest(
 ) -> Iterator[tuple[str, str]]:
     holding = [row for row in restrictions if row["status"] == "active"]
     for row in sorted(holding, key=lambda row: (row["imposed_at"], names[row["partner_id"]]))[:1]:
-        what = f"{names[row['partner_id']]} has been suspended since {row['imposed_at'][:4]}."
+        what = f"{names[row['partner_id']]} has been suspended since the closing of {year_closed(row['imposed_at'])}."
         yield what, f"{partner.url}/partners/{row['partner_id']}"

@@ -14,8 +14,8 @@ import httptools
 import httpx
 
 CHUNK = 65_536
-IDLE = 4.0
-"""Seconds after which a connection is not used again, a little less than servers keep it."""
+IDLE = 30.0
+"""Seconds after which a connection is not used again, less than the services keep it."""
 
 
 @dataclass

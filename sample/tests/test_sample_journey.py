@@ -1,0 +1,108 @@
+"""A part of the sample on the real stack: loaded as a user loads it, with services killed and the load cut off on the
+way, and then compared with what plain Python makes of the file, all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from sample import history
+from sample.expected import expect
+from sample.load import load
+from sample.settle import settled
+from sample.story import Story
+from sample.summary import counted
+from sample.topics import distinct_events
+from sample.verify import differences, observation
+
+if TYPE_CHECKING:
+    from sample.tests.conftest import Running
+
+UNTIL = 2007
+EVERY = 40
+TWO_NAMES = ("FRED MEYER - RETAIL STORE", "FRED MEYER RETAIL STORE")
+
+
+def part() -> list[history.Report]:
+    """Every 40th establishment, a pair of names that look the same, and whoever was suspended by then."""
+    reports = [report for report in history.read() if report.year <= UNTIL]
+    suspended = {suspension.name for suspension in expect(map(observation, reports)).suspensions}
+    return history.only(reports, {*history.establishments(reports)[::EVERY], *TWO_NAMES, *suspended})
+
+
+@dataclass
+class Watched(Story):
+    """Tells its sentences to the test, too."""
+
+    console: Console = field(default_factory=lambda: Console(file=io.StringIO()))
+    told: list[str] = field(default_factory=list)
+    at_heading: Callable[[str], None] = lambda text: None
+
+    def say(self, sentence: str, *, style: str | None = None) -> None:
+        self.told.append(sentence)
+
+    def heading(self, text: str) -> None:
+        super().heading(text)
+        self.at_heading(text)
+
+
+@pytest.mark.timeout(600)
+async def test_what_came_of_the_file_is_the_same_whatever_died_on_the_way(running: Running) -> None:
+    reports = part()
+    years = history.years(reports)
+    expected = expect(map(observation, reports))
+    assert any(suspension.lifted for suspension in expected.suspensions), "the part shows too little"
+
+    # Each service is killed once, in a year of its own, while the year is under way.
+    kills: list[asyncio.Task[None]] = []
+    victims = dict(zip(("2000", "2001", "2003", "2004", "2005"), running.children, strict=True))
+
+    async def strike(name: str) -> None:
+        await asyncio.sleep(0.5)
+        await running.kill(name)
+
+    def at_heading(text: str) -> None:
+        if (name := victims.get(text.strip()[:4])) is not None:
+            kills.append(asyncio.create_task(strike(name)))
+
+    # The load itself is cut off in the middle of 2002.
+    cut = asyncio.Event()
+    first = Watched(at_heading=lambda text: cut.set() if text.startswith("2002") else at_heading(text))
+    loading = asyncio.create_task(load(running.services, years, first))
+    waiting = asyncio.create_task(cut.wait())
+    await asyncio.wait([loading, waiting], return_when=asyncio.FIRST_COMPLETED)
+    assert not loading.done(), loading.exception()
+    await asyncio.sleep(0.5)
+    loading.cancel()
+    await asyncio.wait([loading])
+
+    second = Watched(at_heading=at_heading)
+    await load(running.services, years, second)
+    await asyncio.gather(*kills)
+    assert len(kills) == len(running.children)
+    assert "2 years are in already; going on with 2002." in second.told
+    assert any("was suspended" in sentence for sentence in second.told)
+    assert any("was reinstated" in sentence for sentence in second.told)
+    assert any("possible duplicate" in sentence for sentence in first.told + second.told)
+
+    compared, found = await differences(running.services, reports)
+    assert found == []
+    assert compared["evaluations"] == len(expected.evaluations) > 200
+
+    summary = await counted(running.services, elapsed=0.0)
+    figures = {what: getattr(summary, what) for what in expected.figures()}
+    assert figures == expected.figures()
+    assert (await distinct_events(["performance"]))["performance.events"]["PeriodClosed"] == len(years)
+
+    # Run again, it changes nothing.
+    before = await settled(running.services)
+    third = Watched()
+    await load(running.services, years, third)
+    assert third.told == ["All years are in already."]
+    assert await settled(running.services) == before
