@@ -5,10 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import os
+import signal
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,10 +23,11 @@ from engine import Context, Decider, Fact, Policy, Process, Receipt, Rejected, S
 from engine.handlers import PolicyHandler, ProcessHandler, ViewHandler
 from engine.metrics import Metrics
 from engine.parking import Parking
-from engine.runtime import Engine
+from engine.runtime import Engine, Tuning
 from engine.store import Intent, Store, physical, prepare
 from engine.subscriptions import Applier, Heard, Place, Subscription
 from engine.wire import Raw
+from engine_writing import Child
 from events import CATALOGUE, Event
 from events.partner import PartnerReinstated, PartnerSuspended, SuspensionCause
 from pydantic import TypeAdapter
@@ -315,3 +321,59 @@ async def assert_mirrored(partner: Engine, risk: Engine) -> None:
     assert owed
     found = {id: (await risk.load(example.profiles, id, version=2**31 - 1)).state.seen for id in owed}
     assert found == owed
+
+
+# -- a risk engine in a child process
+
+
+@contextlib.asynccontextmanager
+async def risk_child(
+    url: str, kafka: str, prefix: str, *, at: str = "", nth: int = 1, signal: signal.Signals = signal.SIGKILL
+) -> AsyncIterator[Child]:
+    """Mirrors and hears partner in a process of its own, which does `signal` to itself when it comes to the failpoint
+    `at` for the n-th time. Says "started" and, once its consumer is a member of the group, "joined"."""
+    what = {"url": url, "kafka": kafka, "prefix": prefix, "at": at, "nth": nth, "signal": int(signal)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(Path(__file__)), json.dumps(what), stdout=asyncio.subprocess.PIPE
+    )
+    child = Child(process)
+    try:
+        await child.said("started")
+        yield child
+    finally:
+        child.kill()
+        await child.ended()
+
+
+async def _child(what: dict[str, Any]) -> None:
+    hits = 0
+
+    async def failpoint(name: str) -> None:
+        nonlocal hits
+        if name == what["at"]:
+            hits += 1
+            if hits == what["nth"]:
+                os.kill(os.getpid(), what["signal"])
+
+    engine = Engine(
+        "risk",
+        postgres_url=what["url"],
+        kafka_bootstrap=what["kafka"],
+        topic_prefix=what["prefix"],
+        deciders=(example.profiles,),
+        views=(example.heard_view,),
+        policies=(example.mirror_policy,),
+        failpoint=failpoint,
+        tuning=Tuning(partitions=3, lease_seconds=1.5, session_seconds=6.0, pool_size=8),
+    )
+    await engine.start()
+    print("started", flush=True)
+    await until(lambda: not engine.health(), 30)
+    print("joined", flush=True)
+    parent = os.getppid()
+    await until(lambda: os.getppid() != parent, 120)  # never longer than the test
+    await engine.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(_child(json.loads(sys.argv[1])))

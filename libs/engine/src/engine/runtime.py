@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid4
 
@@ -149,6 +149,7 @@ class Engine:
             max_size=self._tuning.pool_size,
             init=prepare,
             reset=_no_reset,
+            timeout=10,
             command_timeout=30,
             server_settings={
                 "application_name": f"cauce-{self.service}",
@@ -396,18 +397,23 @@ class Engine:
         return await self.parking.drop(subscription, stream, reason, actor)
 
     async def backfill(self, reached: datetime | None, wait: float) -> datetime | None:
-        """Moves the business clock that timers are judged by, and waits until those due by then have fired. None ends
-        the backfill: timers follow the wall clock again."""
+        """Moves the business clock that timers are judged by, and waits until those due by then have fired. Returns how
+        far they have: short of `reached` where the wait was too short. None ends the backfill: timers follow the wall
+        clock again."""
         await self.pool.execute("update store set backfill_reached = $1", reached)
         if self._workers is not None:
             self._workers.timers.wake()
+        due: datetime | None = None
 
         async def fired() -> bool:
-            due = "select exists (select 1 from timer where error is null and due_at <= $1)"
-            return not await self.pool.fetchval(due, reached or self.clock())
+            nonlocal due
+            due = await self.pool.fetchval(
+                "select min(due_at) from timer where error is null and due_at <= $1", reached or self.clock()
+            )
+            return due is None
 
         await self.progress.until(fired, wait)
-        return reached
+        return reached if reached is None or due is None else due - timedelta(microseconds=1)
 
     async def rebuild(self, view: str, progress: Callable[[int, int], None]) -> None:
         """Builds the view anew beside the live one and waits until it has taken over; `progress(done, total)`."""
