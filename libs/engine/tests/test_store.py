@@ -18,7 +18,7 @@ from engine import Context, Decider, Receipt, Rejected, Send, Unknown
 from engine.decider import UnknownEvent
 from engine.errors import CONFLICT, AlreadyHandled, Conflict, EventTooLarge, ViewsChanged
 from engine.store import EVENT_LIMIT, Intent, Store, prepare
-from engine_example import Note, Open, Partner, Reinstate, Suspend, partners
+from engine_example import Note, Open, Partner, Reinstate, Suspend, partners, partners_view
 from events import Event
 from events.partner import PartnerActivated
 from hypothesis import HealthCheck, given, settings
@@ -331,6 +331,14 @@ async def waits_for_a_lock(onlooker: Connection[Any], waiting: Connection[Any]) 
 
 async def test_an_append_with_an_old_idea_of_the_views_is_refused(store: Store, db: Connection[Any]) -> None:
     await db.execute("update store set view_epoch = view_epoch + 1")
+    id = uuid4()
+    with pytest.raises(ViewsChanged):
+        await opened(store, db, id)
+    assert await db.fetchval("select count(*) from stream") == 0
+
+
+async def test_an_append_to_inline_views_outside_of_a_transaction_is_refused(store: Store, db: Connection[Any]) -> None:
+    store.inline = ((partners_view, 1),)  # they came between the caller's look and its append
     id = uuid4()
     with pytest.raises(ViewsChanged):
         await opened(store, db, id)

@@ -1,7 +1,8 @@
 """Commands handled together: callers that come at once share one load, one append and one commit.
 
 Each is answered only after the commit that holds its events, and what goes wrong with one leaves the others alone: a
-group that cannot be handled as one is handled one by one.
+group that cannot be handled as one is handled one by one. A command waits for the group that has its stream: with it
+in flight it could only lose the race. A group that waits for somebody else's lock holds back none but its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import asyncpg
 
 from engine.decider import Rejected
-from engine.errors import AlreadyHandled, Conflict, Unavailable, ViewsChanged, passes
+from engine.errors import AlreadyHandled, Conflict, Unavailable, ViewsChanged, passes, rolled_back
 from engine.facts import Receipt
 from engine.metrics import Metrics
 from engine.store import Intent, Store
@@ -23,6 +24,9 @@ Outcome = Receipt | Rejected
 
 GROUPS_IN_FLIGHT = 2
 """While one group waits for its commit, the next is decided."""
+SLOW_SECONDS = 0.05
+"""A group in flight for longer does not count as one of them."""
+SLOW_GROUPS_IN_FLIGHT = 6
 LARGEST_GROUP = 64
 ATTEMPTS_AT_A_LOST_RACE = 20
 ATTEMPTS_AT_AN_OUTAGE = 3
@@ -44,7 +48,8 @@ class Commands:
         self._views_changed = views_changed
         self._appended = appended
         self._waiting: list[tuple[Intent, asyncio.Future[Outcome]]] = []
-        self._flying: set[asyncio.Task[None]] = set()
+        self._flying: dict[asyncio.Task[None], tuple[float, frozenset[str]]] = {}  # since when, with which streams
+        self._again: asyncio.TimerHandle | None = None
 
     async def one(self, intent: Intent) -> Outcome:
         """Handles a command, in a group with whatever else is waiting."""
@@ -54,14 +59,38 @@ class Commands:
         return await future
 
     def _depart(self) -> None:
-        while self._waiting and len(self._flying) < GROUPS_IN_FLIGHT:
-            group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._may_depart(loop.time()):
+            group = self._next_group()
+            if not group:
+                break
             task = asyncio.create_task(self._group(group))
-            self._flying.add(task)
+            self._flying[task] = (loop.time(), frozenset(intent.stream for intent, _ in group))
             task.add_done_callback(self._arrived)
+        if self._waiting and self._again is None:
+            self._again = loop.call_later(SLOW_SECONDS, self._look_again)
+
+    def _may_depart(self, now: float) -> bool:
+        slow = sum(now - since >= SLOW_SECONDS for since, _ in self._flying.values())
+        return len(self._flying) - slow < GROUPS_IN_FLIGHT and slow < SLOW_GROUPS_IN_FLIGHT
+
+    def _next_group(self) -> list[tuple[Intent, asyncio.Future[Outcome]]]:
+        """Whoever waits and whose stream is not in flight, in order."""
+        taken = {stream for _, streams in self._flying.values() for stream in streams}
+        group: list[tuple[Intent, asyncio.Future[Outcome]]] = []
+        left: list[tuple[Intent, asyncio.Future[Outcome]]] = []
+        for waiting in self._waiting:
+            free = len(group) < LARGEST_GROUP and waiting[0].stream not in taken
+            (group if free else left).append(waiting)
+        self._waiting = left
+        return group
+
+    def _look_again(self) -> None:
+        self._again = None
+        self._depart()
 
     def _arrived(self, task: asyncio.Task[None]) -> None:
-        self._flying.discard(task)
+        del self._flying[task]
         self._depart()
 
     async def _group(self, group: Sequence[tuple[Intent, asyncio.Future[Outcome]]]) -> None:
@@ -73,7 +102,8 @@ class Commands:
                 if isinstance(error, ViewsChanged):
                     await self._views_changed()
                 # A lost connection may have taken the answer to a commit with it.
-                unknown = passes(error) and not isinstance(error, Conflict | ViewsChanged | AlreadyHandled)
+                known = rolled_back(error) or isinstance(error, Conflict | ViewsChanged | AlreadyHandled)
+                unknown = passes(error) and not known
             else:
                 for (_, future), outcome in zip(group, outcomes, strict=True):
                     _answer(future, outcome)
@@ -113,7 +143,7 @@ class Commands:
             except Exception as error:
                 if not passes(error):
                     raise
-                if not repeatable or attempts > ATTEMPTS_AT_AN_OUTAGE:
+                if not (repeatable or rolled_back(error)) or attempts > ATTEMPTS_AT_AN_OUTAGE:
                     raise Unavailable(f"the store is away: {error!r}") from error
                 await asyncio.sleep(0.05 * attempts)
 
@@ -130,7 +160,7 @@ class Commands:
     async def finish(self) -> None:
         """Waits until everything that was taken on is answered."""
         while self._flying:
-            await asyncio.wait(self._flying)
+            await asyncio.wait(self._flying.keys())
 
 
 def _answer(future: asyncio.Future[Outcome], outcome: Outcome | Exception) -> None:

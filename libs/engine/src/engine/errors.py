@@ -77,6 +77,12 @@ def passes(error: BaseException) -> bool:
     )
 
 
+def rolled_back(error: BaseException) -> bool:
+    """True where Postgres says that nothing of the transaction has happened: a serialization failure, a deadlock, a
+    lock that was not available. It may be tried again also without a command id."""
+    return isinstance(error, asyncpg.PostgresError) and error.sqlstate in {"40001", "40P01", "55P03"}
+
+
 def timed_out(error: BaseException) -> bool:
     """True where the transaction itself took too long: the next attempt should take a smaller bite."""
     return isinstance(error, asyncpg.PostgresError) and error.sqlstate in {"25P04", "57014"}

@@ -255,6 +255,8 @@ class Store:
 
     async def _append(self, db: Db, batch: _Batch, working: Mapping[str, _Working]) -> list[Fact[Any]]:
         view_epoch, inline = self.view_epoch, self.inline  # as one: they may be read anew while this waits
+        if inline and not db.is_in_transaction():
+            raise ViewsChanged  # since the caller saw that it needs no transaction
         touched = sorted((s, w) for s, w in working.items() if w.version > w.loaded)
         snapshots = [_snapshot(w) for _, w in touched]
         try:
