@@ -138,3 +138,22 @@ async def test_the_command_line_shows_a_stream_and_rebuilds_a_view_while_the_ser
     assert "loans is rebuilt and live" in await cauce("view", "rebuild", "lending", "loans")
     async with real.state.engine.acquire() as db:
         assert await db.fetchval("select count(*) from loans") == 20
+
+
+async def test_after_a_restore_is_declared_positions_go_on_in_a_new_incarnation(make_real, connect, cauce):
+    app = make_real()
+    await app.state.engine.migrate()
+    async with app.router.lifespan_context(app):
+        first = (await connect(app).post("/loans", json={"amount": "50"})).json()
+        assert await app.state.engine.published(first["position"], 20)
+    assert "starts a new incarnation" in await cauce("restored", "lending")
+    again = make_real()
+    async with again.router.lifespan_context(again):
+
+        async def renewed():
+            return (await again.state.engine.log()).incarnation == 2
+
+        await until(renewed)
+        second = (await connect(again).post("/loans", json={"amount": "50"})).json()
+        assert second["position"] > first["position"]
+        assert await again.state.engine.published(second["position"], 20)

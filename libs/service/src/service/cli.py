@@ -15,6 +15,7 @@ from uuid import UUID
 import typer
 from engine import Decider, Fact
 from engine.errors import passes
+from engine.recovery import declare_restore
 from engine.runtime import Engine
 from fastapi import FastAPI
 from rich.console import Console
@@ -116,6 +117,24 @@ def rebuild(name: Service, view_name: Annotated[str, typer.Argument(help="The vi
 
 
 @app.command()
+def restored(name: Service) -> None:
+    """Declares that a service's database was loaded back into the cluster that it came from.
+
+    Say it after the restore and before the workers start. A restore into another cluster, or to another point in time,
+    is seen without it. Reads CAUCE_POSTGRES_URL. Example: [b]cauce restored partner[/b]
+    """
+    with sentences():
+        engine = _engine(name)
+
+        async def declare() -> None:
+            async with _started(engine), engine.acquire() as db:
+                await declare_restore(db)
+
+        asyncio.run(declare())
+    out.print(f"{name}: the next relay starts a new incarnation. Start the workers and read its line new_incarnation.")
+
+
+@app.command()
 def lag(name: Annotated[str | None, typer.Argument(help="One service; all if absent.")] = None) -> None:
     """Shows how far behind each subscription is, and how many streams of it are parked.
 
@@ -174,9 +193,9 @@ def parked_drop(
     name: Service,
     subscription: Subscription,
     stream_id: Stream,
-    reason: Annotated[str, typer.Option(help="Why these events need no effect. It is recorded.")],
+    reason: Annotated[str, typer.Option(help="Why the event needs no effect. It is recorded.")],
 ) -> None:
-    """Gives up a parked stream's waiting events for good. Needs CAUCE_TOKEN with <service>:ops.
+    """Gives up the first waiting event of a parked stream for good. Needs CAUCE_TOKEN with <service>:ops.
 
     Example: [b]cauce parked drop risk risk.rules evaluation-7f0c... --reason "entered twice, see ticket 12"[/b]
     """
