@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from performance.api import bulk
 from performance.domain.kpi_report import report_id
 from performance.observed import ROUND_SIZE
 
@@ -335,6 +336,24 @@ async def test_an_upload_that_cannot_be_understood_is_refused_as_a_whole(
     headers = {"content-type": "text/csv", "content-encoding": "br"}
     answer = await api.post("/kpi-reports/bulk", content=b"", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (415, "performance.encoding_unsupported")
+
+
+async def test_the_answer_to_a_long_upload_begins_while_it_comes_in_and_says_where_it_stopped(
+    api: httpx.AsyncClient, channel: Tells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "ANSWER_AFTER", 0.0)
+    monkeypatch.setattr(bulk, "SPACE_EVERY", 0.01)
+    rows = [f"{ONE},score,2019,{n % 101},erp,{n}" for n in range(1100)]
+    receipt = await upload(api, csv_of(*rows[:1000]))
+    assert (receipt["accepted"], receipt["stopped"]) == (1000, None)
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield csv_of(*rows[:1100])
+        yield b"x" * (bulk.UPLOAD_LIMIT + 1)
+
+    receipt = await upload(api, broken())
+    assert (receipt["repeated"], receipt["accepted"], receipt["stopped"]) == (1000, 0, "body_too_large")
+    assert (await upload(api, csv_of(*rows)))["accepted"] == 100
 
 
 async def test_a_line_from_the_future_is_refused_alone(api: httpx.AsyncClient, channel: Tells) -> None:

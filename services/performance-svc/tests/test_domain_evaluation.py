@@ -112,6 +112,12 @@ def test_another_count_of_observations_is_a_change_though_the_total_stays() -> N
     )
 
 
+def test_the_evaluation_after_a_year_is_the_next_years_not_a_quarters() -> None:
+    given = [evaluated("2018-Q1", 50), evaluated("2018-Q2", 60, "up"), evaluated("2019", 80)]
+    then = [evaluated("2018", 90), restated("2019", 80, 80, "down", because=(CLOSE,))]
+    scenario(evaluations, given=given, when=evaluate("2018", 90), at=NOW, then=then)
+
+
 def test_a_restated_total_changes_the_trend_of_the_evaluation_after_it() -> None:
     given = [evaluated("2018", 80), evaluated("2019", 84, "up")]
     then = [restated("2018", 80, 90), restated("2019", 84, 84, "down")]

@@ -77,6 +77,7 @@ HISTORY = {
     "last 60 is 50": reported(LAST, "2b", 50, corrects="2"),
     "round 2": period(OpenRound(number=2, of=2)),
     "last late 40": reported(LAST, "7", 40),
+    "last 40 is 30": reported(LAST, "7a", 30, corrects="7"),
     "finish": period(FinishEvaluation()),
 }
 
@@ -135,7 +136,10 @@ async def test_each_late_fact_is_taken_in_once_by_its_partners_round_or_by_itsel
     assert found["last 60 is 50"] is None
     assert isinstance(late, Late)
     assert late.observed == {"score": Observed(Decimal(180), 3, Decimal(40))}
-    for each in (one, two, early, late):
+    corrected = found["last 40 is 30"]
+    assert isinstance(corrected, Late)
+    assert corrected.observed == {"score": Observed(Decimal(170), 3, Decimal(30))}
+    for each in (one, two, early, late, corrected):
         assert totals(each) == {FIRST: Decimal(80), LAST: Decimal(60)}
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 from uuid import uuid4
 
+import structlog
 from engine import Rejected, Send
+from engine.errors import passes
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 from service import HandleMany, ProblemError, Read, body_limit, scope
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope
+from starlette.types import Send as SendMessage
 
 from performance.api.known import Known
 from performance.domain.kpi_report import kpi_reports
 from performance.intake import Bad, Format, Good, HeaderWrong, Intake
+
+log = structlog.get_logger()
 
 MIB = 2**20
 UPLOAD_LIMIT = 64 * MIB
@@ -24,6 +32,10 @@ BATCH = 500
 """Lines that are recorded in one transaction."""
 TOLD = 1000
 """Errors that an answer names; the rest are counted."""
+
+ANSWER_AFTER = 20.0
+"""Seconds after which the answer begins though the upload is still coming in."""
+SPACE_EVERY = 10.0
 
 FORMATS: dict[str, Format] = {"application/x-ndjson": "ndjson", "text/csv": "csv"}
 
@@ -63,6 +75,11 @@ class BulkReceipt(BaseModel):
     rejected: int
     errors: list[LineErrorView] = Field(description=f"What is wrong with rejected lines; the first {TOLD}.")
     position: int | None = Field(description="The highest position of the log among those accepted; null without.")
+    stopped: str | None = Field(
+        default=None,
+        description="Null where the upload was read to its end. Else the code of why not: what was received by then is "
+        "kept, send it again. Only where the answer had begun; before that, it is a problem with a status.",
+    )
 
 
 @dataclass
@@ -79,7 +96,7 @@ class Tally:
         self.rejected += 1
         self.errors += errors[: TOLD - len(self.errors)]
 
-    def receipt(self) -> BulkReceipt:
+    def receipt(self, stopped: str | None = None) -> BulkReceipt:
         received = self.accepted + self.repeated + self.rejected
         return BulkReceipt(
             received=received,
@@ -88,6 +105,7 @@ class Tally:
             rejected=self.rejected,
             errors=sorted(self.errors, key=lambda error: error.line),
             position=self.position,
+            stopped=stopped,
         )
 
 
@@ -100,6 +118,25 @@ class Upload:
     keyed: bool
     tally: Tally = field(default_factory=Tally)
     batch: list[Good] = field(default_factory=list)
+
+    async def receive(self, intake: Intake, chunks: AsyncIterator[bytes]) -> None:
+        """Raises ProblemError for what cannot be read at all."""
+        try:
+            async for chunk in chunks:
+                for read in intake.feed(chunk):
+                    await self.take(read)
+            for read in intake.finish():
+                await self.take(read)
+        except HeaderWrong as error:
+            raise ProblemError(
+                422,
+                "performance.csv_header_wrong",
+                f"The header does not name the columns of a report: {error}.",
+                missing=error.missing,
+                unknown=error.unknown,
+                twice=error.twice,
+            ) from None
+        await self.record()
 
     async def take(self, read: Good | Bad) -> None:
         if isinstance(read, Bad):
@@ -143,7 +180,12 @@ BODY: dict[str, Any] = {
 }
 
 
-@router.post("/bulk", dependencies=[scope("performance:write"), body_limit(UPLOAD_LIMIT)], openapi_extra=BODY)
+@router.post(
+    "/bulk",
+    response_model=BulkReceipt,
+    dependencies=[scope("performance:write"), body_limit(UPLOAD_LIMIT)],
+    openapi_extra=BODY,
+)
 async def report_kpis_in_bulk(
     request: Request,
     db: Read,
@@ -151,28 +193,55 @@ async def report_kpis_in_bulk(
     occurred_at: Annotated[
         AwareDatetime | None, Query(description="Of lines that do not say it; the past needs the backfill scope.")
     ] = None,
-) -> BulkReceipt:
+) -> Any:
     """Any number of reports. Good lines are kept, bad ones named; sending an upload again counts repeats, so that one
-    that broke off is simply sent again."""
-    intake = Intake(format_of(request), gzip=is_gzip(request))
+    that broke off is simply sent again. The answer to a long upload begins with white space, to keep proxies patient.
+    """
     upload = Upload(Known(db, occurred_at), handle_many, keyed="idempotency-key" in request.headers)
+    intake = Intake(format_of(request), gzip=is_gzip(request))
+    receiving = asyncio.create_task(upload.receive(intake, chunks(request)))
     try:
-        async for chunk in chunks(request):
-            for read in intake.feed(chunk):
-                await upload.take(read)
-        for read in intake.finish():
-            await upload.take(read)
-    except HeaderWrong as error:
-        raise ProblemError(
-            422,
-            "performance.csv_header_wrong",
-            f"The header does not name the columns of a report: {error}.",
-            missing=error.missing,
-            unknown=error.unknown,
-            twice=error.twice,
-        ) from None
-    await upload.record()
+        await asyncio.wait({receiving}, timeout=ANSWER_AFTER)
+    except asyncio.CancelledError:
+        receiving.cancel()
+        raise
+    if not receiving.done():
+        return LongAnswer(upload.tally, receiving)
+    receiving.result()
     return upload.tally.receipt()
+
+
+class LongAnswer(Response):
+    """Begins while the upload is still coming in, goes on with a space now and then, and ends with the receipt. What
+    goes wrong by then can no longer have a status of its own, so the receipt says it."""
+
+    media_type = "application/json"
+
+    def __init__(self, tally: Tally, receiving: asyncio.Task[None]) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._tally = tally
+        self._receiving = receiving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        try:
+            while not self._receiving.done():
+                await send({"type": "http.response.body", "body": b" ", "more_body": True})
+                await asyncio.wait({self._receiving}, timeout=SPACE_EVERY)
+        finally:
+            self._receiving.cancel()
+        receipt = self._tally.receipt(stopped=why(self._receiving.exception()))
+        await send({"type": "http.response.body", "body": receipt.model_dump_json().encode()})
+
+
+def why(error: BaseException | None) -> str | None:
+    if error is None:
+        return None
+    log.warning("upload_stopped", error=repr(error))
+    if isinstance(error, ProblemError):
+        return error.code
+    return "unavailable" if passes(error) else "internal_error"
 
 
 async def chunks(request: Request) -> AsyncIterator[bytes]:
