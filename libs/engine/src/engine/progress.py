@@ -15,7 +15,6 @@ import structlog
 from engine.errors import Unavailable, passes
 from engine.kafka import Watcher, topic_ids
 from engine.metrics import Metrics
-from engine.store import Db
 from engine.subscriptions import OWN_LOG, Applier, Subscription
 
 log = structlog.get_logger()
@@ -136,24 +135,28 @@ class Progress:
         return known[0]
 
     async def all(self) -> list[SubscriptionStatus]:
-        async with self._pool.acquire() as db:
-            rows = await db.fetch(
-                "select subscription, count(distinct stream) as streams from parked_event group by 1"
-                " union all select owner, count(*) from timer where error is not null group by 1"
-            )
-            parked: dict[str, int] = {}
-            for row in rows:
-                parked[row["subscription"]] = parked.get(row["subscription"], 0) + row["streams"]
-            return [
-                SubscriptionStatus(s.name, source, await self.lag(db, s, source), parked.get(s.name, 0))
-                for s in self._subscriptions()
-                for source in s.sources
-            ]
+        parked = await self._parked()
+        return [
+            SubscriptionStatus(s.name, source, await self.lag(s, source), parked.get(s.name, 0))
+            for s in self._subscriptions()
+            for source in s.sources
+        ]
 
-    async def lag(self, db: Db, subscription: Subscription, source: str) -> int:
+    async def _parked(self) -> dict[str, int]:
+        """Streams that each subscription cannot go on with, and timers set aside."""
+        rows = await self._pool.fetch(
+            "select subscription, count(distinct stream) as streams from parked_event group by 1"
+            " union all select owner, count(*) from timer where error is not null group by 1"
+        )
+        parked: dict[str, int] = {}
+        for row in rows:
+            parked[row["subscription"]] = parked.get(row["subscription"], 0) + row["streams"]
+        return parked
+
+    async def lag(self, subscription: Subscription, source: str) -> int:
         """Records not yet handled; in the own log positions, of which rolled-back appends may have left some empty."""
         if source == self._service:
-            behind: int = await db.fetchval(
+            behind: int = await self._pool.fetchval(
                 "select greatest(coalesce(max(position), 0) + 1 - greatest(coalesce((select next_offset from"
                 " consumer_offset where subscription = $1 and topic_id = $2), 0), 1), 0) from event",
                 subscription.name,
@@ -161,7 +164,7 @@ class Progress:
             )
             return behind
         id, ends = await self.topic_id(source), await self._watcher.ends(self._topic(source))
-        rows = await db.fetch(
+        rows = await self._pool.fetch(
             "select partition, next_offset from consumer_offset where subscription = $1 and topic_id = $2",
             subscription.name,
             id,
@@ -169,19 +172,19 @@ class Progress:
         at = {row["partition"]: row["next_offset"] for row in rows}
         return sum(max(end - at.get(partition, 0), 0) for partition, end in ends.items())
 
-    async def extent(self, db: Db, source: str) -> int:
+    async def extent(self, source: str) -> int:
         """All that there is to handle of a source."""
         if source == self._service:
-            head: int = await db.fetchval("select coalesce(max(position), 0) from event")
+            head: int = await self._pool.fetchval("select coalesce(max(position), 0) from event")
             return head
         return sum((await self._watcher.ends(self._topic(source))).values())
 
-    async def beside(self, db: Db, subscription: Subscription, other: str) -> bool:
+    async def beside(self, subscription: Subscription, other: str) -> bool:
         """Whether it is on each partition of its topics at the end, or about as far as the other subscription is:
         where events come in all the time, neither is ever at the end."""
         for source in subscription.sources:
             id, ends = await self.topic_id(source), await self._watcher.ends(self._topic(source))
-            rows = await db.fetch(
+            rows = await self._pool.fetch(
                 "select subscription, partition, next_offset from consumer_offset"
                 " where subscription = any ($1) and topic_id = $2",
                 [subscription.name, other],
@@ -216,6 +219,11 @@ class Progress:
         self._metrics.relay_lag_events.set(max(row["events"], 0))
         self._metrics.relay_lag_seconds.set(row["seconds"])
         self._metrics.timers_overdue.set(row["overdue"])
-        for status in await self.all():
+        parked = await self._parked()
+        self._metrics.parked.clear()  # what is gone is not measured any more
+        for subscription in self._subscriptions():
+            self._metrics.parked.labels(subscription.name).set(parked.get(subscription.name, 0))
+        statuses = await self.all()  # last, because it asks Kafka
+        self._metrics.consumer_lag.clear()
+        for status in statuses:
             self._metrics.consumer_lag.labels(status.name, status.source).set(status.lag)
-            self._metrics.parked.labels(status.name).set(status.parked)

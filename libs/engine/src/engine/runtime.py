@@ -35,6 +35,7 @@ from engine.workers import Tasks, Workers
 
 log = structlog.get_logger()
 
+HEARTBEAT_SECONDS = 1.0
 TAIL = 1000
 """Of a build that follows the own log, so many positions fit well into the short transaction in which it takes over."""
 S = TypeVar("S")
@@ -193,6 +194,8 @@ class Engine:
         if self.role != "api":
             self._start_workers()
         self._tasks.spawn("heartbeat", self._heartbeat())
+        if self._workers is not None:
+            self._tasks.spawn("view builds", self._tend())
         self._tasks.spawn("notifier", self._notifier())
         self._tasks.spawn("measure", self.progress.measure(self._tuning.measure_seconds))
         self._started = True
@@ -266,37 +269,49 @@ class Engine:
             self._workers.reconcile(self.all_subscriptions())
 
     async def _heartbeat(self) -> None:
-        """Says every second that this process lives, and lets view builds that have caught up take over."""
+        """Says every second that this process lives, and hears whether the set of views changed."""
         while True:
             try:
                 async with self.pool.acquire() as db:
                     changed = await self.views.heartbeat(db, self._pod)
-                    if self._workers is not None:
-                        ready = [b for b in self.views.unfinished() if await self._caught_up(db, b)]
-                        changed = await self.views.tend(db, ready) or changed
                 if changed:
                     self._reconcile()
             except Exception as error:
                 if not passes(error):
                     raise
                 log.warning("heartbeat_missed", error=repr(error))
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
 
-    async def _caught_up(self, db: Db, build: Build) -> bool:
+    async def _tend(self) -> None:
+        """Lets view builds that have caught up take over. Not the heartbeat's work, which must not wait for Kafka."""
+        while True:
+            try:
+                ready = [build for build in self.views.unfinished() if await self._caught_up(build)]
+                async with self.pool.acquire() as db:
+                    changed = await self.views.tend(db, ready)
+                if changed:
+                    self._reconcile()
+            except Exception as error:
+                if not passes(error):
+                    raise
+                log.warning("view_builds_wait", error=repr(error))
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _caught_up(self, build: Build) -> bool:
         if build.feed == "inline":
             return True
         subscription = self.views.subscription(build)
-        lag, total = await self._lag(db, subscription)
+        lag, total = await self._lag(subscription)
         self.metrics.rebuilding.labels(build.view.name).set(1.0 if total == 0 else 1.0 - lag / total)
         if build.feed == "log":
             return lag <= TAIL
-        live = await self.views.live_subscription(db, build)
-        return lag == 0 or (live is not None and await self.progress.beside(db, subscription, live))
+        live = await self.views.live_subscription(self.pool, build)
+        return lag == 0 or (live is not None and await self.progress.beside(subscription, live))
 
-    async def _lag(self, db: Db, subscription: Subscription) -> tuple[int, int]:
+    async def _lag(self, subscription: Subscription) -> tuple[int, int]:
         """How much of all that its sources hold is not yet handled, and all."""
-        lag = [await self.progress.lag(db, subscription, source) for source in subscription.sources]
-        total = [await self.progress.extent(db, source) for source in subscription.sources]
+        lag = [await self.progress.lag(subscription, source) for source in subscription.sources]
+        total = [await self.progress.extent(source) for source in subscription.sources]
         return sum(lag), sum(total)
 
     def wake(self) -> None:
@@ -422,12 +437,11 @@ class Engine:
         self._reconcile()
         subscription = self.views.subscription(build)
         while True:
-            async with self.pool.acquire() as db:
-                lag, total = await self._lag(db, subscription)
-                parked = await self.views.parked(db, build)
-                live = await db.fetchval(
-                    "select live from view_build where name = $1 and generation = $2", view, build.generation
-                )
+            lag, total = await self._lag(subscription)
+            parked = await self.views.parked(self.pool, build)
+            live = await self.pool.fetchval(
+                "select live from view_build where name = $1 and generation = $2", view, build.generation
+            )
             if live is None:
                 raise LookupError(f"build {build.generation} of {view} was superseded by a newer one")
             progress(total if live else total - lag, total)

@@ -18,6 +18,7 @@ import structlog
 
 from engine.errors import passes
 from engine.handlers import ViewHandler, Work
+from engine.reactions import Rows
 from engine.store import LOCK, Db, Store, physical
 from engine.subscriptions import OWN_LOG, Subscription
 from engine.views import View
@@ -220,14 +221,14 @@ class ViewBuilds:
                     log.exception("view_cannot_take_over", view=build.view.name, generation=build.generation)
         return await self._drop_superseded(db) or changed
 
-    async def live_subscription(self, db: Db, build: Build) -> str | None:
+    async def live_subscription(self, db: Rows, build: Build) -> str | None:
         """What feeds the build that is shown now; None if appends do, or if there is none."""
         generation = await db.fetchval(
             "select generation from view_build where name = $1 and live and feed <> 'inline'", build.view.name
         )
         return None if generation is None else f"{self._service}.{build.view.name}.g{generation}"
 
-    async def parked(self, db: Db, build: Build) -> int:
+    async def parked(self, db: Rows, build: Build) -> int:
         """How many streams the build could not go on with: it is not whole."""
         streams: int = await db.fetchval(
             "select count(distinct stream) from parked_event where subscription = $1", self.subscription(build).name
