@@ -260,7 +260,8 @@ async def test_a_transaction_that_took_too_long_is_tried_again_in_smaller_bites(
     topic, view = Topic(), await rig.view()
     busy(topic, partners=4)
     await rig.pool.execute(
-        "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.025); return new; end $$"
+        "create function slow() returns trigger language plpgsql as"
+        " $$ begin perform pg_sleep(0.025); return new; end $$"
     )
     await rig.pool.execute("create trigger slow before insert on heard__g1 for each row execute function slow()")
     await rig.pool.execute("alter role current_user set transaction_timeout = '400ms'")

@@ -411,6 +411,27 @@ async def test_lag_of_a_subscription_to_the_own_log_counts_positions(make_engine
     assert (await engine.subscriptions())[0].lag == 0
 
 
+async def test_a_subscription_is_beside_another_that_is_no_further_also_where_both_are_behind(
+    make_engine: MakeEngine,
+) -> None:
+    """Where events come in all the time no build of a view is ever at the end."""
+    partner = await make_engine()
+    risk = await make_engine("risk", **HEARING)
+    await busy(partner)
+    assert await partner.published((await partner.log()).head, 10)
+    assert await risk.handled("risk.mirror", 10)
+    assert await risk.handled("risk.heard.g1", 10)
+    behind, other = risk.progress.find("risk.mirror"), "risk.heard.g1"
+    assert await risk.progress.beside(behind, other)
+    await risk.pool.execute("update consumer_offset set next_offset = next_offset - 1 where subscription = $1", other)
+    assert await risk.progress.lag(risk.progress.find(other), "partner") > 0
+    await risk.pool.execute("update consumer_offset set next_offset = 0 where subscription = 'risk.mirror'")
+    assert await risk.progress.beside(behind, other)  # less than a batch
+    await risk.pool.execute("update consumer_offset set next_offset = 1000 where subscription = $1", other)
+    assert not await risk.progress.beside(behind, "risk.nobody")
+    assert not await risk.progress.beside(behind, other)
+
+
 # -- roles, chains, and the backfill
 
 
