@@ -24,7 +24,7 @@ from engine import Send
 from engine.kafka import Watcher, admin
 from engine.leases import Lease
 from engine.metrics import Metrics
-from engine.recovery import Recovery, declare_restore
+from engine.recovery import _CLUSTER, Recovery, declare_restore
 from engine.runtime import Engine
 from engine_example import Suspend, heard_view, mirror_policy, partners, profiles
 from engine_writing import ME, PUBLIC_TYPES, assert_heard_once, compared, opened, read_topic, suspend, until
@@ -410,15 +410,7 @@ async def test_a_promoted_replica_that_lagged_starts_a_new_incarnation(
     ids = await opened(engine, 4)
     await published(engine)
     await asyncio.to_thread(primary.stop)
-    replica = Postgres(tmp_path / "replica", ports.free()[0])
-    await asyncio.to_thread(shutil.copytree, primary.data, replica.data)
-    shutil.copy(primary.secret, replica.secret)
-    with (replica.data / "postgresql.auto.conf").open("a") as settings:
-        settings.write("restore_command = 'false'\n")
-    (replica.data / "recovery.signal").touch()
-    if replica.data.owner() != primary.data.owner():
-        for path in [replica.data, *replica.data.rglob("*")]:
-            shutil.chown(path, primary.data.owner(), primary.data.group())
+    replica = await asyncio.to_thread(copied, primary, tmp_path / "replica")
     await asyncio.to_thread(primary.start)
     for id in ids:  # the replica never hears of these
         await retried(partial(suspend, engine, id))
@@ -427,7 +419,7 @@ async def test_a_promoted_replica_that_lagged_starts_a_new_incarnation(
     await engine.stop()
     await asyncio.to_thread(primary.stop)
     try:
-        await asyncio.to_thread(replica.start)
+        replica.child.start()
         await promoted(replica)
         after = await make_engine(url=with_database(replica.url(), "partner", "partner", "secret"))
         for id in ids:
@@ -441,14 +433,36 @@ async def test_a_promoted_replica_that_lagged_starts_a_new_incarnation(
         await asyncio.to_thread(replica.stop, "immediate")
 
 
+def copied(server: Postgres, data: Path) -> Postgres:
+    """A stopped server's replica, which hears of nothing after this."""
+    replica = Postgres(data, ports.free()[0])
+    shutil.copytree(server.data, replica.data)
+    shutil.copy(server.secret, replica.secret)
+    (replica.data / "standby.signal").touch()
+    for path in [replica.data, *replica.data.rglob("*")]:
+        shutil.chown(path, server.data.owner(), server.data.group())
+    return replica
+
+
 async def promoted(server: Postgres) -> None:
-    """Returns when the server has left recovery."""
-    connection = await asyncpg.connect(server.url())
+    """Promotes a replica. Its control file tells of the old timeline until a checkpoint is done, minutes later where
+    there is much to write: not what may be asked."""
+    connection: asyncpg.Connection[Any] | None = None
 
-    async def left() -> bool:
-        return not await connection.fetchval("select pg_is_in_recovery()")
+    async def reached() -> bool:
+        nonlocal connection
+        try:
+            connection = await asyncpg.connect(server.url())
+        except (OSError, asyncpg.CannotConnectNowError):
+            return False
+        return True
 
-    await until(left, 15)
+    await until(reached, 15)
+    assert connection is not None
+    assert await connection.fetchval("select pg_promote(true)")
+    row = await connection.fetchrow(_CLUSTER)
+    assert row is not None
+    assert row["timeline"] == 2
     await connection.close()
 
 

@@ -130,6 +130,23 @@ async def test_a_relay_paused_past_its_lease_is_fenced_when_it_wakes_and_does_no
         assert f"/{child.pid}/" in row["holder"]
 
 
+async def test_a_relay_that_cannot_reach_kafka_lets_another_lead(make_engine: MakeEngine, kafka: str) -> None:
+    astray = [True]
+
+    async def failpoint(name: str) -> None:
+        if name == "relay_read" and astray[0]:
+            raise OSError("no route to the broker")
+
+    first = await make_engine(failpoint=failpoint, lease_seconds=60)
+    await opened(first, 3)
+    with capture_logs() as logs:
+        await until(lambda: any(entry["event"] == "relay_retries" for entry in logs), what="it stumbles")
+    await make_engine(lease_seconds=60)
+    assert await first.published(3, 5)
+    astray[0] = False
+    assert (await compared(first, kafka)).fine
+
+
 async def test_a_relay_whose_connections_are_cut_goes_on(make_engine: MakeEngine, kafka: str, postgres: str) -> None:
     engine = await make_engine()
     risk = await make_engine("risk", views=[heard_view], policies=[mirror_policy])

@@ -16,7 +16,7 @@ import pytest
 from devstack.fixtures import Databases
 from engine import Context, Decider, Receipt, Rejected, Send, Unknown
 from engine.decider import UnknownEvent
-from engine.errors import CONFLICT, AlreadyHandled, Conflict, EventTooLarge, ViewsChanged
+from engine.errors import CONFLICT, AlreadyHandled, Conflict, EventTooLarge, ViewsChanged, passes
 from engine.store import EVENT_LIMIT, Intent, Store, prepare
 from engine_example import Note, Open, Partner, Reinstate, Suspend, partners, partners_view
 from events import Event
@@ -343,6 +343,22 @@ async def test_an_append_to_inline_views_outside_of_a_transaction_is_refused(sto
     with pytest.raises(ViewsChanged):
         await opened(store, db, id)
     assert await db.fetchval("select count(*) from stream") == 0
+
+
+async def test_a_statement_prepared_before_a_migration_passes_by_itself(connect: Connect) -> None:
+    db, migrating = await connect(), await connect()
+    await migrating.execute("create table prepared (n int)")
+    try:
+        await db.fetch("select * from prepared")
+        await migrating.execute("alter table prepared add column m int")
+        with pytest.raises(asyncpg.InvalidCachedStatementError) as caught:
+            async with db.transaction():
+                await db.fetch("select * from prepared")
+        assert passes(caught.value)
+        async with db.transaction():
+            await db.fetch("select * from prepared")
+    finally:
+        await migrating.execute("drop table prepared")
 
 
 # -- clocks

@@ -200,7 +200,9 @@ async def _drop(producer: AIOKafkaProducer) -> None:
     accumulator._pending_batches.update(batch for batches in accumulator._batches.values() for batch in batches)
     for batch in list(accumulator._pending_batches):
         batch.failure(KafkaError("the producer was aborted"))
-        batch.future.exception()  # nobody waits for it any more
+        for future in (batch.future, batch._drain_waiter):
+            if not future.cancelled():
+                future.exception()  # nobody waits for it any more
     await closed(producer.client.close())
 
 

@@ -24,12 +24,15 @@ class Lease:
         self.epoch: int | None = None
 
     async def acquire(self, db: Db) -> bool:
-        """Takes the lease if it is free, keeps it if it is ours. A new epoch with every change of holder."""
+        """Takes the lease if it is free, keeps it if it is ours. A new epoch with every change of holder.
+
+        A lease that runs for longer than anybody takes one was taken before the clock stepped back: it is free."""
         await db.execute("insert into lease (name) values ($1) on conflict do nothing", self.name)
         epoch = await db.fetchval(
             "update lease set epoch = epoch + case when holder = $2 and epoch = $4 then 0 else 1 end, holder = $2,"
             " leased_until = clock_timestamp() + make_interval(secs => $3)"
-            " where name = $1 and (leased_until < clock_timestamp() or (holder = $2 and epoch = $4)) returning epoch",
+            " where name = $1 and (leased_until < clock_timestamp() or (holder = $2 and epoch = $4)"
+            " or leased_until > clock_timestamp() + make_interval(secs => $3 * 3)) returning epoch",
             self.name,
             self._holder,
             self.seconds,

@@ -26,6 +26,9 @@ from engine.wire import raw_from
 
 log = structlog.get_logger()
 
+CHUNK = 5000
+NAMED_GHOSTS = 10
+
 # The timeline that is written now: the control file tells that of the last checkpoint, minutes old after a promotion.
 _CLUSTER = (
     "select system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int as timeline"
@@ -40,6 +43,19 @@ class Resumed:
     cursor: int
     offsets: dict[int, int]
     skip: frozenset[UUID] = field(default_factory=frozenset)
+
+
+@dataclass
+class _Found:
+    """What a topic holds: the highest position and incarnation, ids that the store has, too, behind its cursor, ghosts,
+    and where the topic ends."""
+
+    ends: dict[int, int]
+    highest: int = 0
+    incarnation: int = 0
+    both: set[UUID] = field(default_factory=set)
+    ghosts: int = 0
+    first_ghosts: list[UUID] = field(default_factory=list)
 
 
 class Recovery:
@@ -84,59 +100,73 @@ class Recovery:
         published: int,
         offsets: dict[int, int],
     ) -> Resumed:
-        highest, incarnation, on_topic, ends = await self._on_topic(offsets)
+        found = await self._on_topic(db, published, offsets)
         async with db.transaction():
-            await db.execute("set local transaction_timeout = 0")  # it waits for open appends and compares many ids
+            await db.execute("set local transaction_timeout = 0")  # it waits for open appends
             await lease.prove(db)
             await db.execute("select pg_advisory_xact_lock($1, $2)", *LOCK)  # no append is open from here on
             own = await db.fetchval("select coalesce(max(position), 0) from event")
             following = await db.fetchval("select last_value + is_called::int from event_position_seq")
-            restart = max(highest + 1, own + 1, published + 1, following)
+            restart = max(found.highest + 1, own + 1, published + 1, following)
             await db.execute("select setval(pg_get_serial_sequence('event', 'position'), $1, false)", restart)
             # What an earlier recovery found lies before `offsets` and is still to be passed over.
             both = await db.fetchval(
                 "select coalesce(array_agg(e.id), '{}') from event e, store"
                 " where position > $1 and (e.id = any ($2) or e.id = any (already_sent))",
                 published,
-                list(on_topic),
+                list(found.both),
             )
             await db.execute(
                 "update store set incarnation = greatest(incarnation, $1) + 1, system_identifier = $2, timeline = $3,"
                 " already_sent = $4, topic_offsets = $5, partitions = $6",
-                incarnation,
+                found.incarnation,
                 *here,
                 both,
-                orjson.dumps({str(p): o for p, o in ends.items()}).decode(),
+                orjson.dumps({str(p): o for p, o in found.ends.items()}).decode(),
                 partitions,
             )
-        ghosts = on_topic - set(both)
-        self._metrics.ghosts.set(len(ghosts))
+        self._metrics.ghosts.set(found.ghosts)
         log.warning(
             "new_incarnation",
             positions_from=restart,
             published_and_kept=len(both),
-            ghosts=len(ghosts),
-            first_ghosts=[str(id) for id in sorted(ghosts)[:10]],
+            ghosts=found.ghosts,
+            first_ghosts=[str(id) for id in found.first_ghosts],
             remedy="docs/operations.md#restore",
         )
-        return Resumed(published, ends, frozenset(both))
+        return Resumed(published, found.ends, frozenset(both))
 
-    async def _on_topic(self, offsets: dict[int, int]) -> tuple[int, int, set[UUID], dict[int, int]]:
-        """What the topic holds from these offsets on: the highest position and incarnation, ids, where it ends."""
-        highest, incarnation = 0, 0
-        ids: set[UUID] = set()
-        ends = dict(offsets)
+    async def _on_topic(self, db: Db, published: int, offsets: dict[int, int]) -> _Found:
+        """What the topic holds from these offsets on, a chunk at a time: it may be all of a long history."""
+        found = _Found(ends=dict(offsets))
+        watermarks: dict[int, tuple[int, int]] = {}
+        chunk: list[UUID] = []
         async with aclosing(self._watcher.read(self._topic, offsets)) as records:
             async for partition, record in records:
-                ends[partition] = record.offset + 1
+                found.ends[partition] = record.offset + 1
                 try:
                     raw = raw_from(list(record.headers), record.value)
                 except (KeyError, ValueError):
                     log.warning("record_not_ours", topic=self._topic, partition=partition, offset=record.offset)
                     continue
-                highest, incarnation = max(highest, raw.position), max(incarnation, raw.incarnation)
-                ids.add(raw.id)
-        return highest, incarnation, ids, ends
+                place = (raw.incarnation, raw.position)
+                if place <= watermarks.get(partition, (0, 0)):
+                    continue  # sent again
+                watermarks[partition] = place
+                found.highest, found.incarnation = max(found.highest, raw.position), max(found.incarnation, place[0])
+                chunk.append(raw.id)
+                if len(chunk) == CHUNK:
+                    await self._look_up(db, published, chunk, found)
+                    chunk = []
+        await self._look_up(db, published, chunk, found)
+        return found
+
+    async def _look_up(self, db: Db, published: int, ids: list[UUID], found: _Found) -> None:
+        rows = await db.fetch("select id, position > $1 as later from event where id = any ($2)", published, ids)
+        found.both |= {row["id"] for row in rows if row["later"]}
+        ghosts = sorted(set(ids) - {row["id"] for row in rows})
+        found.ghosts += len(ghosts)
+        found.first_ghosts += ghosts[: NAMED_GHOSTS - len(found.first_ghosts)]
 
 
 async def declare_restore(db: Db) -> None:

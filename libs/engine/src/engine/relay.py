@@ -6,7 +6,8 @@ waits until none of these transactions holds it any more, and reads up to H in a
 is final. It never queues for the lock itself, because an exclusive request would hold all appenders back.
 
 It never gives up: what it cannot get past (a refused event, an error that nobody expected) it stands before, loudly,
-and tries again, because skipping would lose an event and ending would keep all of them from being published.
+and tries again, because skipping would lose an event and ending would keep all of them from being published. Before it
+tries again it lets go of the lease, so that a process with a better line to Kafka may take over.
 """
 
 from __future__ import annotations
@@ -101,15 +102,24 @@ class Relay:
                 self._metrics.relay_leader.set(leads)
                 if leads:
                     await self._lead()
+                self._metrics.relay_refused.set(0)  # whoever leads tells of it
                 self._pause = self._poll
             except Exception as error:  # noqa: BLE001 - see above: it never gives up
                 self._stumbled(error)
-                await self._producer.abort()
+                await self._let_go()
             await asyncio.sleep(self._pause)
+
+    async def _let_go(self) -> None:
+        try:
+            await self._producer.abort()
+            async with self._pool.acquire() as db:
+                await self._lease.release(db)
+        except Exception as error:  # noqa: BLE001 - then the lease runs out
+            log.info("relay_lease_not_released", error=repr(error))
+        self._metrics.relay_leader.set(0)
 
     def _stumbled(self, error: Exception) -> None:
         if isinstance(error, Fenced):
-            self._metrics.relay_leader.set(0)
             self._pause = self._poll
             log.warning("relay_fenced", reason=str(error))
         elif passes(error):
@@ -127,6 +137,7 @@ class Relay:
             )
 
     async def _lead(self) -> None:
+        """Publishes for as long as it holds the lease; raises Fenced when it does not any more."""
         async with self._pool.acquire() as db:
             resumed = await self._recovery.resume(db, self._lease, self._partitions)
             self.cursor, self._offsets, self._skip = resumed.cursor, resumed.offsets, resumed.skip
