@@ -1,4 +1,5 @@
-"""The supervisor on a real Postgres and a real Kafka, with services that only answer probes."""
+"""The supervisor with services that only answer probes: on a real Postgres and a real Kafka where it is about these,
+else (`light`) with two servers in their places that only listen."""
 
 import json
 import os
@@ -58,19 +59,49 @@ if (marks / "load.fails").exists():
 print("a story", flush=True)
 """
 
+PATIENCE = 150.0  # seconds, on a machine that has other things to do
+
 RUN = """
 import asyncio, sys
+from functools import cached_property
 from pathlib import Path
-from devstack import stack
+from devstack import ports, stack
+from devstack.child import Child
+from devstack.wait import until
 from devstack.__main__ import one_sentence
 from devstack.screen import Screen
 from devstack.services import Service
 from devstack.stack import Stack
 from devstack.supervisor import Supervisor, alone
 
-home, first, stay = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "stay"
+home, first, stay, light = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "stay", sys.argv[4] == "light"
+
+class Server:  # listens where Postgres or Kafka would
+    def __init__(self, stack, name, port):
+        command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
+        self.port, self.bootstrap, self.data = port, f"127.0.0.1:{port}", home
+        (home / "meta.properties").touch()
+        self.child = Child(name, command, log=stack.log(name), pidfile=stack.pidfile(name))
+    def start(self):
+        self.child.start()
+        until(lambda: ports.accepts(self.port), self.child, 60)
+    def stop(self):
+        self.child.stop()
+    def url(self):
+        return f"postgresql://postgres:secret@127.0.0.1:{self.port}/postgres"
+
+class Light(Stack):
+    @cached_property
+    def postgres(self):
+        return Server(self, "postgres", self.postgres_port)
+    @cached_property
+    def kafka(self):
+        return Server(self, "kafka", self.kafka_port)
+    async def make_databases(self):
+        pass
+
 services = [Service("alpha", first, "a"), Service("beta", first + 1, "b")]
-it = Stack(
+it = (Light if light else Stack)(
     kept=home / "kept", run=home / "run", services=services, postgres_port=first + 2, kafka_port=first + 3,
     run_command=lambda s: [sys.executable, str(home / "service.py"), s.name, str(home)],
     migrate_command=lambda s: [sys.executable, "-c", "import os; assert os.environ['CAUCE_POSTGRES_URL']"],
@@ -89,29 +120,31 @@ class Home:
 
     folder: Path
     first: int
+    light: bool
     started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
-    def start(self, stay: bool = True) -> "subprocess.Popen[bytes]":
-        with (self.folder / "screen").open("ab") as screen:
+    def start(self, stay: bool = True, screen: int | None = None) -> "subprocess.Popen[bytes]":
+        words = [str(self.folder), str(self.first), "stay" if stay else "leave", "light" if self.light else "real"]
+        with (self.folder / "screen").open("ab") as file:
             process = subprocess.Popen(
-                [sys.executable, "-c", RUN, str(self.folder), str(self.first), "stay" if stay else "leave"],
+                [sys.executable, "-c", RUN, *words],
                 env=os.environ | {"CAUCE_ROOT": str(self.folder), "CAUCE_JARS": str(place.jars())},
                 stdin=subprocess.DEVNULL,
-                stdout=screen,
-                stderr=screen,
+                stdout=file if screen is None else screen,
+                stderr=file,
             )
         self.started.append(process)
         return process
 
     def to_its_end(self) -> int:
-        return self.start(stay=False).wait(120)
+        return self.start(stay=False).wait(PATIENCE)
 
     @property
     def screen(self) -> str:
         return (self.folder / "screen").read_text()
 
     def shows(self, text: str) -> None:
-        until_true(lambda: text in self.screen, f"{text!r} on the screen", 60)
+        until_true(lambda: text in self.screen, f"{text!r} on the screen", PATIENCE)
 
     def mark(self, name: str) -> Path:
         (self.folder / name).touch()
@@ -129,57 +162,77 @@ class Home:
         return {file.stem: self.pid(file.stem) for file in (self.folder / "run" / "pids").glob("*.json")}
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    jars.folder()
+def home_in(tmp_path: Path, light: bool) -> Iterator[Home]:
     (tmp_path / "service.py").write_text(SERVICE)
     (tmp_path / "load.py").write_text(LOAD)
-    made = Home(tmp_path, ports.free(5)[0])
+    (tmp_path / "requirements.lock").touch()
+    made = Home(tmp_path, ports.free(5)[0], light)
     yield made
     for process in made.started:
         process.kill()
         process.wait()
-    until_true(lambda: made.alive() == [], "the end of everything", 30)
+    until_true(lambda: made.alive() == [], "the end of everything", PATIENCE)
 
 
-def test_a_run_loads_once_keeps_its_data_and_stops_in_order(home: Home) -> None:
-    assert home.to_its_end() == 0, home.screen
-    assert home.screen.count("a story") == 1
-    shown = [home.screen.index(told) for told in ("Services drained", "Kafka stopped", "Postgres stopped")]
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    yield from home_in(tmp_path, light=True)
+
+
+@pytest.fixture
+def real_home(tmp_path: Path) -> Iterator[Home]:
+    jars.folder()
+    yield from home_in(tmp_path, light=False)
+
+
+def test_a_run_loads_once_keeps_its_data_and_stops_in_order(real_home: Home) -> None:
+    assert real_home.to_its_end() == 0, real_home.screen
+    assert real_home.screen.count("a story") == 1
+    shown = [real_home.screen.index(told) for told in ("Services drained", "Kafka stopped", "Postgres stopped")]
     assert shown == sorted(shown)
-    assert sorted((home.folder / "ended").read_text().split()) == ["alpha", "beta"]
-    assert home.alive() == []
+    assert sorted((real_home.folder / "ended").read_text().split()) == ["alpha", "beta"]
+    assert real_home.alive() == []
+    assert real_home.to_its_end() == 0
+    assert (real_home.folder / "loads").read_text().count("load") == 1
+    assert real_home.screen.count("Schemas and topics are up to date") == 1
+
+
+def test_changed_code_migrates_again(home: Home) -> None:
+    assert home.to_its_end() == 0, home.screen
+    source = home.folder / "services" / "alpha-svc" / "src"
+    source.mkdir(parents=True)
+    (source / "schema.sql").write_text("create table t (n int)")
     assert home.to_its_end() == 0
-    assert (home.folder / "loads").read_text().count("load") == 1
+    assert home.screen.count("Schemas and topics are up to date") == 2
 
 
 def test_a_killed_service_is_started_again_and_said_so_also_during_the_load(home: Home) -> None:
     slow = home.mark("load.slow")
     run = home.start()
-    until_true((home.folder / "loads").exists, "the load", 60)
+    until_true((home.folder / "loads").exists, "the load", PATIENCE)
     killed = home.pid("beta")
     os.kill(killed, signal.SIGKILL)
     home.shows(f"beta was ended by SIGKILL (pid {killed}); started again")
-    until_true(lambda: home.pid("beta") != killed and ports.accepts(home.first + 1), "beta anew", 30)
+    until_true(lambda: home.pid("beta") != killed and ports.accepts(home.first + 1), "beta anew", PATIENCE)
     slow.unlink()
     home.shows("a story")
     home.shows("beta is ready, up to date")
     run.send_signal(signal.SIGINT)
-    assert run.wait(60) == 0
+    assert run.wait(PATIENCE) == 0
     assert home.alive() == []
 
 
 @pytest.mark.parametrize("name", ["postgres", "kafka"])
-def test_a_killed_server_is_started_again_on_its_data(home: Home, name: str) -> None:
-    run = home.start()
-    home.shows("alpha is ready")
-    killed = home.pid(name)
+def test_a_killed_server_is_started_again_on_its_data(real_home: Home, name: str) -> None:
+    run = real_home.start()
+    real_home.shows("alpha is ready")
+    killed = real_home.pid(name)
     os.kill(killed, signal.SIGKILL)
-    home.shows(f"{name.capitalize()} was ended by SIGKILL (pid {killed}); started again")
-    until_true(lambda: home.pid(name) != killed and ports.accepts(home.first + 2), f"{name} anew", 60)
+    real_home.shows(f"{name.capitalize()} was ended by SIGKILL (pid {killed}); started again")
+    until_true(lambda: real_home.pid(name) != killed and ports.accepts(real_home.first + 2), f"{name} anew", PATIENCE)
     run.send_signal(signal.SIGTERM)
-    assert run.wait(60) == 0
-    assert home.alive() == []
+    assert run.wait(PATIENCE) == 0
+    assert real_home.alive() == []
 
 
 def test_a_service_that_cannot_start_ends_the_run_with_its_name_and_the_end_of_its_log(home: Home) -> None:
@@ -195,7 +248,7 @@ def test_a_service_that_dies_time_after_time_ends_the_run(home: Home) -> None:
     home.shows("beta is ready")
     home.mark("beta.cannot-start")
     os.kill(home.pid("beta"), signal.SIGKILL)
-    assert run.wait(90) == 1
+    assert run.wait(PATIENCE) == 1
     assert "cauce: beta exited with 1" in home.screen
     assert home.alive() == []
 
@@ -210,15 +263,15 @@ def test_a_load_that_fails_ends_the_run_and_the_next_run_loads_again(home: Home)
     assert (home.folder / "loads").read_text().count("load") == 2
 
 
-def test_a_killed_supervisor_leaves_nothing_running(home: Home) -> None:
-    run = home.start()
-    home.shows("beta is ready, up to date")
-    pids = home.pids()
+def test_a_killed_supervisor_leaves_nothing_running(real_home: Home) -> None:
+    run = real_home.start()
+    real_home.shows("beta is ready, up to date")
+    pids = real_home.pids()
     assert set(pids) == {"postgres", "kafka", "alpha", "beta"}
     run.send_signal(signal.SIGKILL)
     run.wait()
-    until_true(lambda: not any(map(psutil.pid_exists, pids.values())), "the end of its children", 30)
-    assert home.to_its_end() == 0, home.screen
+    until_true(lambda: not any(map(psutil.pid_exists, pids.values())), "the end of its children", PATIENCE)
+    assert real_home.to_its_end() == 0, real_home.screen
 
 
 def test_what_a_killed_supervisor_left_is_ended_by_the_next_run(home: Home) -> None:
@@ -264,7 +317,7 @@ def test_a_port_that_only_a_connection_uses_is_waited_for(home: Home) -> None:
         # reset, so that it does not linger for the minute
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
-        assert run.wait(120) == 0, home.screen
+        assert run.wait(PATIENCE) == 0, home.screen
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ports are not reserved")
@@ -297,33 +350,30 @@ def test_a_second_run_on_the_same_clone_is_refused(home: Home) -> None:
     assert home.to_its_end() == 1
     assert f"it is running already (pid {run.pid})" in home.screen
     run.send_signal(signal.SIGTERM)
-    assert run.wait(60) == 0
+    assert run.wait(PATIENCE) == 0
 
 
-@pytest.mark.parametrize("when", ["Postgres on", "Migrations and topics ...", "alpha on"])
-def test_ctrl_c_while_it_starts_stops_what_was_started(home: Home, when: str) -> None:
+@pytest.mark.parametrize(
+    ("when", "kind"),
+    [("Postgres on", "real_home"), ("Migrations and topics ...", "home"), ("alpha on", "home")],
+    ids=["servers", "migrations", "services"],
+)
+def test_ctrl_c_while_it_starts_stops_what_was_started(when: str, kind: str, request: pytest.FixtureRequest) -> None:
+    home: Home = request.getfixturevalue(kind)
     run = home.start()
     home.shows(when)
     run.send_signal(signal.SIGINT)
-    assert run.wait(60) == 0, home.screen
+    assert run.wait(PATIENCE) == 0, home.screen
     assert home.alive() == []
 
 
 def test_a_closed_terminal_does_not_keep_it_from_stopping_in_order(home: Home) -> None:
     read, write = os.pipe()
-    with open(home.folder / "screen", "wb") as errors:
-        run = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(home.folder), str(home.first), "stay"],
-            env=os.environ | {"CAUCE_ROOT": str(home.folder), "CAUCE_JARS": str(place.jars())},
-            stdin=subprocess.DEVNULL,
-            stdout=write,
-            stderr=errors,
-        )
+    run = home.start(screen=write)
     os.close(write)
-    home.started.append(run)
-    until_true(lambda: ports.accepts(home.first) and ports.accepts(home.first + 1), "both services", 60)
+    until_true(lambda: ports.accepts(home.first) and ports.accepts(home.first + 1), "both services", PATIENCE)
     os.close(read)
     run.send_signal(signal.SIGHUP)
-    run.wait(60)
+    run.wait(PATIENCE)
     assert sorted((home.folder / "ended").read_text().split()) == ["alpha", "beta"]
     assert home.alive() == []

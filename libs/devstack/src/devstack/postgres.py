@@ -207,10 +207,10 @@ def quoted(name: str) -> str:
 
 async def create_owned_database(
     connection: "asyncpg.Connection[asyncpg.Record]", name: str, password: str, template: str | None = None
-) -> None:
-    """A role and a database of one name, if absent, with the limits that services live under; the password is set anew.
+) -> bool:
+    """A role and a database of one name, if absent, with a service's limits; the password is set anew.
 
-    `connection` is a superuser's. The password must hold no quote (a token does not).
+    Whether the database is a new one. `connection` is a superuser's; the password must hold no quote.
     """
     role = quoted(name)
     if not await connection.fetchval("select true from pg_roles where rolname = $1", name):
@@ -218,9 +218,11 @@ async def create_owned_database(
     await connection.execute(f"alter role {role} password '{password}'")
     for setting, value in ROLE_LIMITS.items():
         await connection.execute(f"alter role {role} set {setting} = '{value}'")
-    if not await connection.fetchval("select true from pg_database where datname = $1", name):
-        from_template = f" template {quoted(template)}" if template else ""
-        await connection.execute(f"create database {role} owner {role}{from_template}")
+    if await connection.fetchval("select true from pg_database where datname = $1", name):
+        return False
+    from_template = f" template {quoted(template)}" if template else ""
+    await connection.execute(f"create database {role} owner {role}{from_template}")
+    return True
 
 
 async def drop_owned_database(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> None:

@@ -1,5 +1,6 @@
 """One clone's stack: its servers, its secrets, and the environment each service is run in."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -65,6 +66,10 @@ class Stack:
     @property
     def loaded_mark(self) -> Path:
         return self.run / "sample.loaded"
+
+    @property
+    def migrated_mark(self) -> Path:
+        return self.kept / "migrated"
 
     @property
     def passwords_file(self) -> Path:
@@ -155,10 +160,27 @@ class Stack:
     async def make_databases(self) -> None:
         connection = await asyncpg.connect(self.postgres.url())
         try:
-            for name, password in self.passwords().items():
-                await create_owned_database(connection, name, password)
+            made = [await create_owned_database(connection, *each) for each in self.passwords().items()]
         finally:
             await connection.close()
+        if any(made):
+            self.migrated_mark.unlink(missing_ok=True)
+
+    def fingerprint(self) -> str:
+        """Of the code that migrates and the cluster that it migrated: while it is the same there is nothing to do."""
+        digest = hashlib.sha256((self.kafka.data / "meta.properties").read_bytes())
+        sources = [*place.root().glob("libs/*/src"), *place.root().glob("services/*/src")]
+        files = sorted(file for source in sources for kind in ("*.py", "*.sql") for file in source.rglob(kind))
+        for file in [*files, place.root() / "requirements.lock"]:
+            digest.update(str(file).encode() + file.read_bytes())
+        return digest.hexdigest()
+
+    @property
+    def migrated(self) -> bool:
+        return self.migrated_mark.exists() and self.migrated_mark.read_text() == self.fingerprint()
+
+    def note_migrated(self) -> None:
+        self.migrated_mark.write_text(self.fingerprint())
 
     # -- what may be in the way
 

@@ -182,8 +182,12 @@ class Supervisor:
             await asyncio.to_thread(start)
 
     async def _migrate(self) -> None:
+        if self.stack.migrated:
+            return
         with self.screen.step("Migrations and topics", "Schemas and topics are up to date"):
             await gathered(*(self._done(self.stack.migrating(service)) for service in self.stack.services))
+        if not self.stopping.is_set():
+            self.stack.note_migrated()
 
     async def _begin(self, client: httpx.AsyncClient, unit: Unit) -> None:
         """The first start of a service: it may not die before it has been ready once."""
