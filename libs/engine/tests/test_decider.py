@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
-from datetime import date
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import orjson
 import pytest
 from engine import Decider, Rejected, Unknown
 from engine.decider import Codec, UnknownEvent
+from engine.testing import scenario
 from engine_example import Note, Open, Partner, Reinstate, Suspend, decide, evolve, partners
 from events import Event
 from hypothesis import given
@@ -213,3 +215,23 @@ def test_the_state_survives_its_snapshot() -> None:
     state = partners.fold(decide(Open(partner_id=CAUSE), Partner(), None))  # type: ignore[arg-type]
     adapter = partners.state_adapter
     assert adapter.validate_json(adapter.dump_json(state)) == state
+
+
+@dataclass(frozen=True)
+class Forgetful:
+    """Its snapshot comes back as something else."""
+
+    seen: Any = ()
+
+
+def test_a_state_that_does_not_survive_its_snapshot_fails_every_scenario_that_reaches_it() -> None:
+    def moving(command: Note, state: Forgetful, now: Any) -> list[PartnerMoved]:
+        return [PartnerMoved(area=command.text, on=date(2026, 3, 2), fee=Decimal(1))]
+
+    def moved(state: Forgetful, event: PartnerMoved) -> Forgetful:
+        return Forgetful((*state.seen, event.on))
+
+    forgetful: Decider[Any, Any, Any] = Decider("thing", moving, moved, Forgetful, PartnerMoved)
+    then = PartnerMoved(area="N", on=date(2026, 3, 2), fee=Decimal(1))
+    with pytest.raises(AssertionError, match="read from a snapshot"):
+        scenario(forgetful, when=Note(text="N"), at=datetime(2026, 3, 2, tzinfo=UTC), then=then)

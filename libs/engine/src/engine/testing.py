@@ -23,7 +23,8 @@ def scenario(
     at: datetime,
     then: Event | Sequence[Event] | Rejected,
 ) -> None:
-    """Asserts what the command leads to. `then=[]` says that nothing happens: a true repeat."""
+    """Asserts what the command leads to. `then=[]` says that nothing happens: a true repeat. Asserts as well that what
+    the store keeps survives it: the events, and the state, which is snapshotted."""
     __tracebackhide__ = True
     state = decider.fold(given)
     try:
@@ -35,7 +36,12 @@ def scenario(
         return
     expected = [then] if isinstance(then, Event) else list(then)
     assert outcome == expected, f"expected {expected!r}, got {outcome!r}"
-    decider.fold(outcome if isinstance(outcome, list) else [], state)
+    for event in expected:
+        kept: Event = decider.codec.decode(event.event_type, event.data())
+        assert kept == event, f"stored and read again it is {kept!r}"
+    state = decider.fold(expected, state)
+    read = decider.state_adapter.validate_json(decider.state_adapter.dump_json(state))
+    assert read == state, f"read from a snapshot the state is {read!r}, not {state!r}"
 
 
 def fact_of(
