@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from aiokafka.errors import KafkaError
 from conftest import MakeEngine
 from devstack import ports
 from devstack.kafka import Kafka
@@ -263,6 +264,24 @@ async def test_a_relay_whose_broker_freezes_and_dies_waits_for_neither_for_ever_
     assert (await compared(engine, own_broker.bootstrap)).fine
     assert engine.health() == {}
     await asyncio.wait_for(engine.stop(), 12)
+
+
+async def test_of_many_who_ask_a_frozen_broker_none_waits_for_the_others(
+    own_broker: Kafka, topic_prefix: str, impatient: None
+) -> None:
+    topic = f"{topic_prefix}x"
+    await create_topic(own_broker.bootstrap, topic, partitions=3, replication=1)
+    watcher = Watcher(own_broker.bootstrap)
+    assert await watcher.ends(topic) == {0: 0, 1: 0, 2: 0}
+    freeze(own_broker)
+    try:
+        async with asyncio.timeout(5):
+            answers = await asyncio.gather(*(watcher.ends(topic) for _ in range(10)), return_exceptions=True)
+    finally:
+        thaw(own_broker)
+    assert all(isinstance(answer, Unavailable | KafkaError) for answer in answers)
+    assert await watcher.ends(topic) == {0: 0, 1: 0, 2: 0}
+    await watcher.stop()
 
 
 async def test_an_engine_stops_in_time_while_its_broker_is_frozen(

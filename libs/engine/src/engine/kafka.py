@@ -274,6 +274,7 @@ class Watcher:
         self._bootstrap = bootstrap
         self._consumer: AIOKafkaConsumer | None = None
         self._turn = asyncio.Lock()
+        self._failed = float("-inf")
 
     async def _started(self) -> AIOKafkaConsumer:
         if self._consumer is None:
@@ -292,14 +293,18 @@ class Watcher:
             await closed(consumer.stop())
 
     async def ends(self, topic: str) -> dict[int, int]:
-        """The end offset of each partition."""
+        """The end offset of each partition. Of many who ask while Kafka is away, each waits for one time-out only."""
+        asked = asyncio.get_running_loop().time()
         async with self._turn:
+            if self._failed >= asked:
+                raise Unavailable("Kafka did not answer the caller before")
             try:
                 consumer = await self._started()
                 partitions = [TopicPartition(topic, p) for p in await self._partitions(consumer, topic)]
                 return {tp.partition: end for tp, end in (await bounded(consumer.end_offsets(partitions))).items()}
             except (KafkaError, Unavailable, OSError):
                 await self.stop()
+                self._failed = asyncio.get_running_loop().time()
                 raise
 
     async def _partitions(self, consumer: AIOKafkaConsumer, topic: str) -> list[int]:
