@@ -256,6 +256,28 @@ async def test_gather_reads_views_as_before_the_batch_and_what_must_hold_is_judg
         assert await rig.pool.fetchval("select count(*) from command where refusal is not null") == 3
 
 
+async def test_a_view_that_took_over_with_other_columns_parks_nobody_who_gathers_from_it(rig: Rig) -> None:
+    topic, view = Topic(), await rig.view()
+    rows: list[int] = []
+
+    async def gather(db: Rows, fact: Fact[Any]) -> None:
+        rows.append(len(await db.fetch("select * from heard")))
+
+    policy = rig.policy(Policy("gathering", "partner", lambda fact, _: example.mirror(fact), gather))
+    topic.suspend(uuid4())
+    await rig.consume(view, topic)
+    await rig.consume(policy, topic)  # its statement is prepared and kept
+    for _ in range(3):
+        await rig.pool.execute("drop view heard; alter table heard__g1 add column more int default 1")
+        await rig.pool.execute("create view heard as select * from heard__g1")
+        await rig.pool.execute("alter table heard__g1 rename column more to more_still")
+        await rig.pool.execute(f"alter table heard__g1 rename column more_still to m{len(rows)}")
+        topic.suspend(uuid4())
+        await rig.consume(policy, topic)
+    assert await rig.parked(policy) == {}
+    assert await rig.pool.fetchval("select count(*) from event") == 4
+
+
 # -- what a policy may not do
 
 

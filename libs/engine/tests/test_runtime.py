@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import engine_example as example
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -181,6 +182,22 @@ async def test_a_topic_offset_that_kafka_remembers_otherwise_means_nothing(
     await meddler.commit({tp: max(end - 1, 0) for tp, end in ends.items()})
     await meddler.stop()
     risk = await make_engine("risk", **HEARING)
+    await assert_settled(partner, risk)
+
+
+async def test_a_topic_that_lost_its_tail_is_read_again_behind_the_watermark(make_engine: MakeEngine) -> None:
+    """A broker that lost what it had acknowledged ends below what was read: nothing that comes next is missed."""
+    partner = await make_engine()
+    first = await make_engine("risk", **HEARING)
+    await busy(partner)
+    await assert_settled(partner, first)
+    await first.stop()
+    risk = await make_engine("risk", **HEARING, start=False)
+    connection = await asyncpg.connect(risk._postgres_url)
+    await connection.execute("update consumer_offset set next_offset = next_offset + 50")
+    await connection.close()
+    await risk.start()
+    await busy(partner, partners=2)
     await assert_settled(partner, risk)
 
 

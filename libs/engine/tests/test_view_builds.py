@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import engine_example as example
 import pytest
 from conftest import MakeEngine
@@ -381,6 +383,27 @@ async def test_a_new_version_of_a_topics_view_takes_over_when_the_old_process_is
     public = {f.event_id: 1 for f in await log_of(partner) if not isinstance(f.event, example.NoteTaken)}
     rows = await new.pool.fetch("select event_id, times from heard")
     assert {row["event_id"]: row["times"] for row in rows} == public
+
+
+async def test_a_slow_reader_of_a_view_holds_up_its_switch_and_not_the_appends(make_engine: MakeEngine) -> None:
+    engine = await make_engine(views=[V1])
+    await some_history(engine, 3)
+    reader = await asyncpg.connect(engine._postgres_url)
+    await reader.execute("set transaction_timeout = 0; set idle_in_transaction_session_timeout = 0")
+    slowest = 0.0
+    async with reader.transaction():
+        await reader.fetch("select * from partners")
+        rebuilding = asyncio.create_task(engine.rebuild("partners", lambda done, total: None))
+        for _ in range(60):
+            began = time.monotonic()
+            await open_partner(engine)
+            slowest = max(slowest, time.monotonic() - began)
+            await asyncio.sleep(0.03)
+        assert not rebuilding.done()
+    await reader.close()
+    await asyncio.wait_for(rebuilding, 15)
+    assert slowest < 1.5  # without a limit they would wait for as long as the reader reads
+    await assert_shows_the_store(engine)
 
 
 async def test_rebuilding_a_view_that_does_not_exist_names_those_that_do(make_engine: MakeEngine) -> None:

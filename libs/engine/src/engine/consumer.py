@@ -168,21 +168,24 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         try:
             beginnings = await bounded(consumer.beginning_offsets(list(assigned))) if assigned else {}
+            ends = await bounded(consumer.end_offsets(list(assigned))) if assigned else {}
             for tp in assigned:
-                held = [await self._take(tp, s, beginnings[tp]) for s in self._sources[tp.topic].subscriptions]
-                self._held[tp] = held
+                kept = range(beginnings[tp], ends[tp] + 1)
+                self._held[tp] = held = [await self._take(tp, s, kept) for s in self._sources[tp.topic].subscriptions]
                 consumer.seek(tp, min(h.next_offset for h in held))
         except Exception as error:  # noqa: BLE001 - raised by the loop; aiokafka would log it and go on without offsets
             self._broken = error if passes(error) else Unavailable(repr(error))
         self._assigned.set()
 
-    async def _take(self, tp: TopicPartition, subscription: Subscription, beginning: int) -> _Held:
+    async def _take(self, tp: TopicPartition, subscription: Subscription, kept: range) -> _Held:
+        """`kept` are the offsets at which reading may go on. Behind the end there is nothing: the topic lost what was
+        read already, and what it holds now is read again from its beginning, behind the watermark."""
         place = Place(subscription.name, self._sources[tp.topic].service, self._topic_ids[tp.topic], tp.partition)
         async with self._pool.acquire() as db:
             epoch, next_offset = await self._applier.take_over(db, place)
-            if next_offset < beginning:
-                log.warning("history_gone", place=str(place), wanted=next_offset, first=beginning)
-                next_offset = beginning
+            if next_offset not in kept:
+                log.error("topic_does_not_reach", place=str(place), wanted=next_offset, first=kept[0], end=kept[-1])
+                next_offset = kept[0]
                 await db.execute(
                     "update consumer_offset set next_offset = $5 where subscription = $1 and topic_id = $2"
                     " and partition = $3 and epoch = $4",
@@ -190,7 +193,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                     place.topic_id,
                     place.partition,
                     epoch,
-                    beginning,
+                    next_offset,
                 )
         return _Held(subscription, place, epoch, next_offset)
 

@@ -58,6 +58,8 @@ def passes(error: BaseException) -> bool:
     Such an error is retried without limit and never parks an event."""
     if isinstance(error, asyncpg.InvalidCachedStatementError):  # a migration changed a table; it is prepared anew
         return True
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        return True  # a view took over with other columns: the statement is prepared anew
     if isinstance(error, asyncpg.PostgresError):
         code = error.sqlstate or ""
         return code in _PASSING_CODES or code[:2] in _PASSING_CLASSES

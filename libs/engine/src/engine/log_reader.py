@@ -20,9 +20,14 @@ from engine.wire import raw_of
 
 log = structlog.get_logger()
 
+BATCH_BYTES = 16_000_000
+"""Of event data in memory at once, unless a single event is larger."""
+
 _READ = (
-    "select e.*, s.incarnation from event e, store s where position >= $1 and position <= s.published"
-    " order by position limit $2"
+    "select * from (select *, coalesce(sum(octet_length(data::text)) over (order by position rows between unbounded"
+    " preceding and 1 preceding), 0) as bytes_before from (select e.*, s.incarnation from event e, store s"
+    " where position >= $1 and position <= s.published order by position limit $2) w) w"
+    " where bytes_before < $3 order by position"
 )
 
 
@@ -86,7 +91,7 @@ class LogReader:
     async def _follow(self, epoch: int, next_offset: int) -> None:
         while self._lease.epoch is not None and not self._stopping.is_set():
             self._wake.clear()
-            rows = await self._pool.fetch(_READ, next_offset, self._batch)
+            rows = await self._pool.fetch(_READ, next_offset, self._batch, BATCH_BYTES)
             if rows:
                 records = [(row["position"], raw_of(row)) for row in rows]
                 await self._applier.apply(self._subscription, self._place, epoch, self._heard, records)
