@@ -1,19 +1,15 @@
 """An applicant; and partner-svc as it runs, with other services that only say what a test has them say."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from functools import reduce
-from operator import or_
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from devstack.fixtures import Databases
-from devstack.issuer import Issuer, scopes_of
-from engine import Command, Context, Decider, Send
-from engine.runtime import Engine
-from events import CATALOGUE, Event
+from devstack.serving import ClientOf, Others, Said, Serve
+from events import Event
 from events.partner import ExternalRef
 from fastapi import FastAPI
 from partner.app import app as partner_app
@@ -59,34 +55,14 @@ def registration() -> Callable[..., Registration]:
 
 
 @pytest.fixture
-async def service(
-    database: str, kafka: str, topic_prefix: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[FastAPI]:
-    monkeypatch.setenv("CAUCE_POSTGRES_URL", database)
-    monkeypatch.setenv("CAUCE_KAFKA_BOOTSTRAP", kafka)
-    monkeypatch.setenv("CAUCE_TOPIC_PREFIX", topic_prefix)
-    monkeypatch.setenv("CAUCE_JWKS", str(issuer.jwks))
-    app = partner_app()
-    await app.state.engine.migrate()
-    async with app.router.lifespan_context(app):
-        yield app
+async def service(serve: Serve) -> FastAPI:
+    return await serve(partner_app)
 
 
 @pytest.fixture
-async def caller(service: FastAPI, issuer: Issuer) -> AsyncIterator[Callable[[str], httpx.AsyncClient]]:
+def caller(client_of: ClientOf, service: FastAPI) -> Callable[[str], httpx.AsyncClient]:
     """Clients by role."""
-    clients: list[httpx.AsyncClient] = []
-
-    def make(role: str) -> httpx.AsyncClient:
-        headers = {"Authorization": f"Bearer {issuer.mint('somebody', scopes_of(role))}"}
-        transport = httpx.ASGITransport(service)
-        client = httpx.AsyncClient(transport=transport, base_url="http://partner", headers=headers)
-        clients.append(client)
-        return client
-
-    yield make
-    for client in clients:
-        await client.aclose()
+    return partial(client_of, service)
 
 
 @pytest.fixture
@@ -95,53 +71,12 @@ def api(caller: Callable[[str], httpx.AsyncClient]) -> httpx.AsyncClient:
     return caller("backfill")
 
 
-class Say(Command):
-    event_type: str
-    data: str
-
-
-def saying(service: str) -> Decider[Any, int, Any]:
-    types = {event.event_type: event for event in CATALOGUE[service]}
-
-    def say(command: Say, said: int, now: datetime) -> list[Event]:
-        return [types[command.event_type].model_validate_json(command.data)]
-
-    events: Any = reduce(or_, CATALOGUE[service])
-    return Decider("saying", say, lambda said, event: said + 1, int, events)
-
-
 @pytest.fixture
-async def says(
-    databases: Databases, kafka: str, topic_prefix: str, service: FastAPI
-) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+def says(others: Others, service: FastAPI) -> Callable[..., Awaitable[None]]:
     """`await says("risk", RestrictionImposed(...), on=datetime(...))`: the other service says so, and partner-svc has
     handled it."""
-    engines: dict[str, tuple[Engine, Decider[Any, int, Any]]] = {}
-    heard_by = {"contract": "partner.contracts", "training": "partner.trainings", "risk": "partner.restrictions"}
-
-    async def speaker(name: str) -> tuple[Engine, Decider[Any, int, Any]]:
-        if name not in engines:
-            decider = saying(name)
-            engine = Engine(
-                name,
-                postgres_url=databases.create(),
-                kafka_bootstrap=kafka,
-                topic_prefix=topic_prefix,
-                deciders=[decider],
-            )
-            await engine.migrate()
-            await engine.start()
-            engines[name] = engine, decider
-        return engines[name]
 
     async def say(name: str, event: Event, *, on: datetime) -> None:
-        engine, decider = await speaker(name)
-        command = Say(event_type=event.event_type, data=event.data().decode(), occurred_at=on)
-        receipt = await engine.handle(Send(decider, UUID(int=1), command), Context("test"))
-        assert receipt.position is not None
-        assert await engine.published(receipt.position, 30)
-        assert await service.state.engine.handled(heard_by[name], 30)
+        await others(service, name, Said(event, on))
 
-    yield say
-    for engine, _ in engines.values():
-        await engine.stop()
+    return say

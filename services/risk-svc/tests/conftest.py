@@ -1,17 +1,15 @@
 """The rule and the evaluations of the tests; and risk-svc as it runs, with a performance-svc that only evaluates."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import httpx
 import pytest
-from devstack.fixtures import Databases
-from devstack.issuer import Issuer, scopes_of
-from engine import Command, Context, Decider, Send
-from engine.runtime import Engine
+from devstack.serving import ClientOf, Others, Said, Serve
 from events.performance import EvaluationRestated, MetricScore, PartnerEvaluated
 from fastapi import FastAPI
 from risk.app import app as risk_app
@@ -71,34 +69,14 @@ def evaluation(terms: Callable[..., RuleTerms], event_of: Callable[..., UUID]) -
 
 
 @pytest.fixture
-async def risk(
-    database: str, kafka: str, topic_prefix: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[FastAPI]:
-    monkeypatch.setenv("CAUCE_POSTGRES_URL", database)
-    monkeypatch.setenv("CAUCE_KAFKA_BOOTSTRAP", kafka)
-    monkeypatch.setenv("CAUCE_TOPIC_PREFIX", topic_prefix)
-    monkeypatch.setenv("CAUCE_JWKS", str(issuer.jwks))
-    app = risk_app()
-    await app.state.engine.migrate()
-    async with app.router.lifespan_context(app):
-        yield app
+async def risk(serve: Serve) -> FastAPI:
+    return await serve(risk_app)
 
 
 @pytest.fixture
-async def caller(risk: FastAPI, issuer: Issuer) -> AsyncIterator[Callable[[str], httpx.AsyncClient]]:
+def caller(client_of: ClientOf, risk: FastAPI) -> Callable[[str], httpx.AsyncClient]:
     """Clients by role."""
-    clients: list[httpx.AsyncClient] = []
-
-    def make(role: str) -> httpx.AsyncClient:
-        headers = {"Authorization": f"Bearer {issuer.mint('somebody', scopes_of(role))}"}
-        transport = httpx.ASGITransport(risk)
-        client = httpx.AsyncClient(transport=transport, base_url="http://risk", headers=headers)
-        clients.append(client)
-        return client
-
-    yield make
-    for client in clients:
-        await client.aclose()
+    return partial(client_of, risk)
 
 
 @pytest.fixture
@@ -107,20 +85,13 @@ def api(caller: Callable[[str], httpx.AsyncClient]) -> httpx.AsyncClient:
     return caller("channel-manager")
 
 
-class Evaluate(Command):
-    partner_id: UUID
-    period: str
-    value: Decimal
-    restated: bool
-
-
-def evaluate(command: Evaluate, evaluations: int, now: datetime) -> list[PartnerEvaluated | EvaluationRestated]:
+def evaluated(partner_id: UUID, period: str, value: str | int, *, restated: bool) -> Said:
     score = MetricScore(
-        metric="inspection_score", value=command.value, observations=3, score=Decimal(1), weight=Decimal(100)
+        metric="inspection_score", value=Decimal(value), observations=3, score=Decimal(1), weight=Decimal(100)
     )
     common: dict[str, Any] = {
-        "partner_id": command.partner_id,
-        "period": command.period,
+        "partner_id": partner_id,
+        "period": period,
         "scorecard": "yearly",
         "scorecard_version": 1,
         "scores": (score,),
@@ -130,53 +101,18 @@ def evaluate(command: Evaluate, evaluations: int, now: datetime) -> list[Partner
         "percentile": None,
         "cohort_size": 1,
     }
-    if command.restated:
-        return [EvaluationRestated(**common, previous_total=None, because=(uuid4(),))]
-    return [PartnerEvaluated(**common)]
-
-
-evaluations: Decider[Evaluate, int, PartnerEvaluated | EvaluationRestated] = Decider(
-    "evaluation", evaluate, lambda n, _: n + 1, int, PartnerEvaluated | EvaluationRestated
-)
+    restatement = {"previous_total": None, "because": (uuid4(),)}
+    event = EvaluationRestated(**common, **restatement) if restated else PartnerEvaluated(**common)
+    return Said(event, datetime(int(period) + 1, 1, 5, tzinfo=UTC), partner_id)
 
 
 @pytest.fixture
-async def evaluates(
-    databases: Databases, kafka: str, topic_prefix: str, risk: FastAPI
-) -> AsyncIterator[Callable[..., Awaitable[list[str]]]]:
+def evaluates(others: Others, risk: FastAPI) -> Callable[..., Awaitable[list[str]]]:
     """`ids = await evaluates(partner_id, ("2005", 84), ...)`: performance-svc says so, by events of these ids, and
     risk-svc has handled all of it."""
-    performance = Engine(
-        "performance",
-        postgres_url=databases.create(),
-        kafka_bootstrap=kafka,
-        topic_prefix=topic_prefix,
-        deciders=[evaluations],
-    )
-    await performance.migrate()
-    await performance.start()
 
     async def make(partner_id: UUID, *figures: tuple[str, str | int], restated: bool = False) -> list[str]:
-        before = (await performance.load(evaluations, partner_id)).version
-        sends = [
-            Send(
-                evaluations,
-                partner_id,
-                Evaluate(
-                    partner_id=partner_id,
-                    period=period,
-                    value=Decimal(value),
-                    restated=restated,
-                    occurred_at=datetime(int(period) + 1, 1, 5, tzinfo=UTC),
-                ),
-            )
-            for period, value in figures
-        ]
-        await performance.handle_many(sends, Context("test"))
-        facts = await performance.history(evaluations, partner_id, after=before)
-        assert await performance.published(facts[-1].position, 30)
-        assert await risk.state.engine.handled("risk.assessment", 30)
-        return [str(fact.event_id) for fact in facts]
+        said = [evaluated(partner_id, period, value, restated=restated) for period, value in figures]
+        return [str(id) for id in await others(risk, "performance", *said)]
 
-    yield make
-    await performance.stop()
+    return make

@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
 from fastapi import Depends, Query
 from pydantic import BaseModel, Field
@@ -21,6 +22,14 @@ class Window:
 
     limit: int = 50
     after: str | None = None
+
+    @property
+    def after_id(self) -> UUID | None:
+        """`after` of a list whose key is an id. Raises Invalid for a cursor of another list."""
+        try:
+            return None if self.after is None else UUID(self.after)
+        except ValueError:
+            raise Invalid("after", "cursor", "is not a `next` that this list handed out") from None
 
 
 class Listing(BaseModel, Generic[T]):
@@ -58,6 +67,6 @@ def _decoded(text: str) -> str:
         key = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except ValueError:
         key = ""
-    if not key or cursor(key) != text:
+    if not key or "\0" in key or cursor(key) != text:
         raise Invalid("after", "cursor", "is not a `next` that this service handed out")
     return key

@@ -9,7 +9,7 @@ from uuid import UUID
 from engine import Unknown
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel
-from service import Handle, Invalid, Listing, Page, Read, Receipt, history_of, listing, scope
+from service import Handle, Listing, Page, Read, Receipt, history_of, listing, scope
 
 from contract.domain import contract, negotiation
 from contract.domain.contract import DeliverDisclosure, Party, SignContract, TerminateContract, contracts
@@ -77,7 +77,7 @@ async def list_negotiations(
         " order by negotiation_id limit $4",
         status,
         partner_id,
-        last_id(page.after),
+        page.after_id,
         page.limit + 1,
     )
     return listing(rows, page, key=lambda row: str(row["negotiation_id"]), item=NegotiationView)
@@ -120,7 +120,7 @@ async def list_contracts(
         " and ($3::uuid is null or contract_id > $3) order by contract_id limit $4",
         status,
         partner_id,
-        last_id(page.after),
+        page.after_id,
         page.limit + 1,
     )
     return listing(rows, page, key=lambda row: str(row["contract_id"]), item=ContractView)
@@ -135,13 +135,6 @@ async def read_contract(contract_id: UUID, db: Read) -> ContractView:
 
 
 contract_routes.add_api_route("/{id}/history", history_of(contracts), methods=["GET"], dependencies=[READ])
-
-
-def last_id(after: str | None) -> UUID | None:
-    try:
-        return None if after is None else UUID(after)
-    except ValueError:
-        raise Invalid("after", "cursor", "is not a `next` that this list handed out") from None
 
 
 ROUTES = (negotiation_routes, contract_routes)

@@ -24,7 +24,6 @@ from partner.domain.application import (
 )
 from partner.domain.standard import standard_id, standards
 from partner.domain.words import Code, Score
-from partner.lists import last_id
 from partner.shown import ApplicationDetail, ApplicationView, PossibleDuplicate
 
 READ, WRITE, DECIDE = scope("partner:read"), scope("partner:write"), scope("partner:decide")
@@ -88,7 +87,7 @@ async def list_applications(
         " and ($3::uuid is null or application_id > $3) order by application_id limit $4",
         status,
         area,
-        last_id(page.after),
+        page.after_id,
         page.limit + 1,
     )
     return listing(rows, page, key=lambda row: str(row["application_id"]), item=ApplicationView)
@@ -112,7 +111,7 @@ async def list_possible_duplicates(db: Read, page: Page) -> Listing[PossibleDupl
     rows = await db.fetch(
         "select application_id, partner_id, legal_name, area, looks_like, looks_like_name, held_at from applications"
         " where status = 'held' and ($1::uuid is null or application_id > $1) order by application_id limit $2",
-        last_id(page.after),
+        page.after_id,
         page.limit + 1,
     )
     return listing(rows, page, key=lambda row: str(row["application_id"]), item=PossibleDuplicate)

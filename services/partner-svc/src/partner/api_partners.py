@@ -13,7 +13,6 @@ from partner import shown
 from partner.domain.checklist import CompleteChecklistItem, OpenOutlet
 from partner.domain.partner import Status, partners
 from partner.domain.words import Code, normalised
-from partner.lists import last_id
 from partner.shown import PartnerDetail, PartnerView
 
 READ, WRITE = scope("partner:read"), scope("partner:write")
@@ -52,7 +51,7 @@ async def list_partners(
         status,
         area,
         None if name is None else f"{normalised(name)}%",
-        last_id(page.after),
+        page.after_id,
         page.limit + 1,
     )
     return listing(rows, page, key=lambda row: str(row["partner_id"]), item=PartnerView)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from engine import Unknown
 from fastapi import APIRouter
-from service import Handle, Invalid, Listing, Page, Read, Receipt, history_of, listing, scope
+from service import Handle, Listing, Page, Read, Receipt, history_of, listing, scope
 
 from risk import shown
 from risk.domain.flag import AcknowledgeFlag, Acknowledgement, Dismissal, DismissFlag
@@ -67,7 +67,7 @@ async def list_flags(
         " and ($3::uuid is null or flag_id > $3) order by flag_id limit $4",
         status,
         partner_id,
-        last_id(page.after),
+        page.after_id,
         page.limit + 1,
     )
     return listing(rows, page, key=lambda row: str(row["flag_id"]), item=FlagView)
@@ -82,7 +82,7 @@ async def list_restrictions(
         " and ($3::uuid is null or restriction_id > $3) order by restriction_id limit $4",
         status,
         partner_id,
-        last_id(page.after),
+        page.after_id,
         page.limit + 1,
     )
     return listing(rows, page, key=lambda row: str(row["restriction_id"]), item=RestrictionView)
@@ -149,13 +149,6 @@ async def known_profile(db: Read, partner_id: UUID) -> tuple[RiskProfile, int]:
     if loaded.version == 0:
         raise Unknown("risk.risk_profile_unknown", partner_id=partner_id)
     return loaded.state, loaded.version
-
-
-def last_id(after: str | None) -> UUID | None:
-    try:
-        return None if after is None else UUID(after)
-    except ValueError:
-        raise Invalid("after", "cursor", "is not a `next` that this list handed out") from None
 
 
 ROUTES = (rule_routes, list_routes, profile_routes)

@@ -10,7 +10,7 @@ from uuid import UUID
 from engine import Command, Unknown
 from fastapi import APIRouter
 from pydantic import BaseModel
-from service import Handle, Invalid, Listing, Page, Read, Receipt, history_of, listing, scope
+from service import Handle, Listing, Page, Read, Receipt, history_of, listing, scope
 
 from training.domain.course import CourseCode, CourseContent, DefineCourse, RetireCourse, course_id, courses
 from training.domain.enrolment import (
@@ -135,7 +135,7 @@ async def list_enrolments(
         status,
         partner_id,
         course,
-        last_id(page.after),
+        page.after_id,
         page.limit + 1,
     )
     return listing(rows, page, key=lambda row: str(row["enrolment_id"]), item=EnrolmentView)
@@ -150,13 +150,6 @@ async def read_enrolment(enrolment_id: UUID, db: Read) -> EnrolmentView:
 
 
 enrolment_routes.add_api_route("/{id}/history", history_of(enrolments), methods=["GET"], dependencies=[READ])
-
-
-def last_id(after: str | None) -> UUID | None:
-    try:
-        return None if after is None else UUID(after)
-    except ValueError:
-        raise Invalid("after", "cursor", "is not a `next` that this list handed out") from None
 
 
 ROUTES = (course_routes, enrolment_routes)
