@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -148,10 +149,14 @@ def live_here(folder: Path) -> TextIO:
 
 
 def when_gone(pid: int, over: threading.Event) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        while not went(process, 3600):
-            pass
+    """Sets `over` once the process has ended."""
+    with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+        if sys.platform == "linux":
+            ends = os.pidfd_open(pid)
+            select.select([ends], [], [])
+            os.close(ends)
+        else:
+            psutil.Process(pid).wait()
     over.set()
 
 
