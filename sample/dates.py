@@ -11,8 +11,8 @@ Day = tuple[int, int]
 
 APPLIED: Day = (1, 5)
 SCORED: Day = (1, 7)
-DUPLICATE_DECIDED: Day = (1, 8)
-APPROVED: Day = (1, 9)
+APPROVED: Day = (1, 8)
+DUPLICATE_DECIDED: Day = (1, 9)
 TERMS_ACCEPTED: Day = (1, 12)
 DISCLOSED: Day = (1, 13)
 SIGNED_BY_PARTNER: Day = (1, 28)
