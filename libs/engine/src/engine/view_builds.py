@@ -29,6 +29,14 @@ POD_SECONDS = 10.0
 """A process not heard of for so long is gone; if it was only asleep, its appends fail on the view epoch."""
 
 _EXCLUSIVE = "select pg_advisory_xact_lock($1, $2)"
+_NO_WAITING = "set local lock_timeout = '500ms'"
+"""Appends wait for whoever holds the lock exclusively, who must not wait for slow readers of a table."""
+
+_SUPERSEDED = (
+    "select name, generation, tables from view_build b where not live and exists (select 1 from view_build l"
+    " where l.name = b.name and l.live and l.generation > b.generation and (l.version = b.version"
+    " or not exists (select 1 from pod p where (p.views->>b.name)::int = b.version)))"
+)
 _READ_TAIL = "select e.*, s.incarnation from event e, store s where position >= $1 order by position"
 
 
@@ -273,7 +281,7 @@ class ViewBuilds:
                 await db.execute(
                     "update view_build set live = (generation = $2) where name = $1", build.view.name, build.generation
                 )
-                await db.execute("set local lock_timeout = '500ms'")  # appends wait for us: no waiting for slow readers
+                await db.execute(_NO_WAITING)
                 await self._show(db, build.view, build.generation)
             await db.execute("update store set view_epoch = view_epoch + 1")
         log.info("view_took_over", view=build.view.name, generation=build.generation, inline=inline)
@@ -312,30 +320,23 @@ class ViewBuilds:
 
     async def _drop_superseded(self, db: Db) -> bool:
         """Tables of builds that no running process can keep, or that a newer build of the same version replaced."""
-        if not await db.fetchval("select exists (select 1 from view_build where not live)"):
+        if not await db.fetch(_SUPERSEDED):
             return False
         async with db.transaction():
             await db.execute(_EXCLUSIVE, *LOCK)
-            rows = await db.fetch(
-                "select name, generation, tables from view_build b where not live and exists (select 1"
-                " from view_build l where l.name = b.name and l.live and l.generation > b.generation and"
-                " (l.version = b.version or not exists"
-                " (select 1 from pod p where (p.views->>b.name)::int = b.version)))"
-            )
+            await db.execute(_NO_WAITING)
+            rows = await db.fetch(_SUPERSEDED)
             for row in rows:
-                for table in row["tables"]:
-                    await db.execute(f"drop table if exists {table} cascade")
-                await db.execute(
-                    "delete from view_build where name = $1 and generation = $2", row["name"], row["generation"]
-                )
-                for kept in ("consumer_offset", "parked_event"):
-                    await db.execute(
-                        f"delete from {kept} where subscription = $1",
-                        f"{self._service}.{row['name']}.g{row['generation']}",
-                    )
-                log.info("view_build_dropped", view=row["name"], generation=row["generation"])
-            if rows:
-                await db.execute("update store set view_epoch = view_epoch + 1")
-        if rows:
-            await self.refresh(db)
-        return bool(rows)
+                await self._drop(db, row)
+            await db.execute("update store set view_epoch = view_epoch + 1")
+        await self.refresh(db)
+        return True
+
+    async def _drop(self, db: Db, row: asyncpg.Record) -> None:
+        for table in row["tables"]:
+            await db.execute(f"drop table if exists {table} cascade")
+        await db.execute("delete from view_build where name = $1 and generation = $2", row["name"], row["generation"])
+        for kept in ("consumer_offset", "parked_event"):
+            subscription = f"{self._service}.{row['name']}.g{row['generation']}"
+            await db.execute(f"delete from {kept} where subscription = $1", subscription)
+        log.info("view_build_dropped", view=row["name"], generation=row["generation"])
