@@ -24,7 +24,7 @@ Outcome = Receipt | Rejected
 
 GROUPS_IN_FLIGHT = 2
 """While one group waits for its commit, the next is decided."""
-SLOW_SECONDS = 0.05
+SLOW_SECONDS = 0.25
 """A group in flight for longer does not count as one of them."""
 SLOW_GROUPS_IN_FLIGHT = 6
 LARGEST_GROUP = 64
