@@ -19,7 +19,7 @@ from conftest import MakeEngine
 from devstack.fixtures import Databases
 from devstack.kafka import Kafka
 from devstack.postgres import Postgres
-from engine import Fact, Policy, Send, SetTimer
+from engine import Fact, Policy, Send, SetTimer, View
 from engine.errors import Unavailable
 from engine.runtime import Engine
 from engine_reading import (
@@ -537,3 +537,37 @@ async def test_a_backfill_says_how_far_timers_have_fired_when_the_wait_was_too_s
     assert NOON < reached < NOON + timedelta(days=1)
     gate.open()
     assert await engine.backfill(goal, 10) == goal
+
+
+# -- what is refused before anything runs
+
+
+def make(**wired: Any) -> Engine:
+    return Engine(
+        "partner",
+        postgres_url="postgresql://nowhere",
+        kafka_bootstrap="nowhere:1",
+        deciders=[example.partners],
+        **wired,
+    )
+
+
+def test_two_policies_of_one_name_would_share_their_offsets_and_are_refused() -> None:
+    own = Policy("own", "partner", lambda fact: [])
+    with pytest.raises(ValueError, match="share a name"):
+        make(policies=[own, Policy("own", "risk", lambda fact: [])])
+
+
+def test_a_policy_on_a_service_that_nobody_knows_would_hear_nothing_and_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'parnter'.*partner"):
+        make(policies=[Policy("own", "parnter", lambda fact: [])])
+
+
+def test_an_inline_view_of_another_service_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be inline"):
+        make(views=[View("heard", 1, (example.HEARD,), example.hear, inline=True, source="risk")])
+
+
+def test_two_views_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="share a name"):
+        make(views=[example.partners_view, example.partners_view])

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
-from events import topic_of
+from events import CATALOGUE, topic_of
 from pydantic import TypeAdapter
 
 from engine.commands import Commands
@@ -96,6 +96,7 @@ class Engine:
         self._pod = uuid4()
         self._processes: dict[str, ProcessHandler] = {}
         self._policies = [self._policy_subscription(policy) for policy in policies]
+        self._check_subscriptions()
         self._watcher = Watcher(kafka_bootstrap)
         self._tasks = Tasks()
         self._workers: Workers | None = None
@@ -109,6 +110,22 @@ class Engine:
         handler = ProcessHandler(policy, TypeAdapter(type(policy.initial())))
         self._processes[name] = handler
         return Subscription(name, policy.sources, handler, policy.since)
+
+    def _check_subscriptions(self) -> None:
+        """Raises ValueError for what would silently hear nothing, or share its offsets with another."""
+        names = [s.name for s in self._policies]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two policies of {self.service} share a name: {', '.join(sorted(names))}")
+        for source in self._heard - {self.service}:
+            if source not in CATALOGUE:
+                raise ValueError(f"no service {source!r} publishes events; these do: {', '.join(sorted(CATALOGUE))}")
+
+    @property
+    def _heard(self) -> set[str]:
+        """The services whose facts are heard."""
+        builds = self._builds()
+        heard = {source for s in self._policies for source in s.sources}
+        return heard | {source for view in self._views for source in builds.sources(view)}
 
     def topic(self, service: str) -> str:
         return self._prefix + topic_of(service)
@@ -124,13 +141,10 @@ class Engine:
                 await connection.execute("select pg_advisory_xact_lock(1128355157, 2)")
                 await connection.execute("set local client_min_messages = warning")
                 await connection.execute(SCHEMA)
-            builds = self._builds()
-            await builds.migrate(connection)
+            await self._builds().migrate(connection)
         finally:
             await connection.close()
-        heard = {source for s in self._policies for source in s.sources}
-        heard |= {source for view in self._views for source in builds.sources(view)}
-        for service in sorted({self.service, *heard}):
+        for service in sorted({self.service, *self._heard}):
             await create_topic(
                 self._kafka,
                 self.topic(service),

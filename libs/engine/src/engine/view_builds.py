@@ -56,6 +56,9 @@ class ViewBuilds:
         self._views = {view.name: view for view in views}
         if len(self._views) != len(views):
             raise ValueError("two views share a name")
+        for view in views:
+            if view.inline and view.source not in (None, service):
+                raise ValueError(f"view {view.name} cannot be inline: appends of {service} do not hear {view.source}")
         self.builds: tuple[Build, ...] = ()
 
     def sources(self, view: View) -> tuple[str, ...]:
