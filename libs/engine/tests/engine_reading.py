@@ -37,7 +37,7 @@ ME = Context("tester")
 HEARD_FROM_PARTNER = Heard.of(CATALOGUE["partner"], own=False)
 
 
-async def until(condition: Callable[[], Awaitable[Any] | Any], seconds: float = 15.0, what: str = "") -> None:
+async def until(condition: Callable[[], Awaitable[Any] | Any], seconds: float = 60.0, what: str = "") -> None:
     """Returns as soon as the condition holds; fails when it does not in time."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:

@@ -164,7 +164,7 @@ class Child:
         self._process = process
         self.pid = process.pid
 
-    async def said(self, word: str, seconds: float = 15.0) -> None:
+    async def said(self, word: str, seconds: float = 60.0) -> None:
         assert self._process.stdout is not None
         async with asyncio.timeout(seconds):
             while line := await self._process.stdout.readline():

@@ -70,7 +70,7 @@ async def is_build(engine: Engine, expected: dict[int, tuple[int, str, bool]]) -
     return await build(engine) == expected
 
 
-async def becomes(engine: Engine, expected: dict[int, tuple[int, str, bool]], seconds: float = 15) -> None:
+async def becomes(engine: Engine, expected: dict[int, tuple[int, str, bool]], seconds: float = 60) -> None:
     try:
         await until(lambda: is_build(engine, expected), seconds)
     except AssertionError:
