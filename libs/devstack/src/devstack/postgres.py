@@ -83,7 +83,7 @@ class Postgres:
 
     def url(self, database: str = SUPERUSER) -> str:
         """The superuser's URL."""
-        return f"postgresql://{SUPERUSER}:{quote(self.secret.read_text())}@{ports.HOST}:{self.port}/{database}"
+        return f"postgresql://{SUPERUSER}:{quote(self.secret.read_text(), safe='')}@{ports.HOST}:{self.port}/{database}"
 
     @property
     def initialised(self) -> bool:
@@ -196,7 +196,9 @@ def with_database(url: str, database: str, user: str | None = None, password: st
     """The same server, another database (and another role)."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    login = parts.netloc.rpartition("@")[0] if user is None else f"{quote(user)}:{quote(password or '')}"
+    login = (
+        parts.netloc.rpartition("@")[0] if user is None else f"{quote(user, safe='')}:{quote(password or '', safe='')}"
+    )
     return urlunsplit(parts._replace(netloc=f"{login}@{host}", path=f"/{database}"))
 
 
