@@ -300,7 +300,7 @@ class Applier:
         await db.execute(
             "insert into parked_event (subscription, topic_id, partition, id, stream, version, type, data, position,"
             " incarnation, occurred_at, recorded_at, correlation_id, causation_id, actor, error)"
-            " values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)",
+            " values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16) on conflict do nothing",
             place.subscription,
             place.topic_id,
             place.partition,

@@ -8,6 +8,7 @@ process runs that does not know the version of an inline view, that view is fed 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -59,6 +60,7 @@ class ViewBuilds:
         for view in views:
             if view.inline and view.source not in (None, service):
                 raise ValueError(f"view {view.name} cannot be inline: appends of {service} do not hear {view.source}")
+        self._turn = asyncio.Lock()  # a later look is never overtaken by an earlier one
         self.builds: tuple[Build, ...] = ()
 
     def sources(self, view: View) -> tuple[str, ...]:
@@ -177,15 +179,19 @@ class ViewBuilds:
         A process that was taken for dead may find a build that others write inline and that it does not know. It must
         not append beside that one: it announces itself again first.
         """
+        async with self._turn:
+            known = await self._read(db)
+        if not known and self._pod is not None:
+            await self.register(db, self._pod)
+
+    async def _read(self, db: Db) -> bool:
+        """False where appends must write what this process does not know; then nothing was taken up."""
         async with db.transaction(isolation="repeatable_read", readonly=True):
             store = await db.fetchrow("select view_epoch, incarnation from store")
             rows = await db.fetch("select * from view_build order by name, generation")
         assert store is not None  # noqa: S101
-        if store["view_epoch"] < self._store.view_epoch:
-            return  # overtaken by a later refresh
-        if self._pod is not None and any(row["feed"] == "inline" and not self._knows(row) for row in rows):
-            await self.register(db, self._pod)
-            return
+        if any(row["feed"] == "inline" and not self._knows(row) for row in rows) and self._pod is not None:
+            return False
         self.builds = tuple(
             Build(view, row["generation"], row["feed"], row["live"])
             for row in rows
@@ -194,6 +200,7 @@ class ViewBuilds:
         self._store.inline = tuple((b.view, b.generation) for b in self.builds if b.feed == "inline")
         self._store.incarnation = store["incarnation"]
         self._store.view_epoch = store["view_epoch"]
+        return True
 
     def _knows(self, build: asyncpg.Record) -> bool:
         view = self._views.get(build["name"])

@@ -53,6 +53,8 @@ class View:
     """A read model. Raise `version` when its tables or its projection change: the new version is built beside the
     old one from the log and replaces it when it has caught up.
 
+    While versions change, processes of both read the plain name: change columns by adding to them, or take a new name.
+
     Inline views are written in the transaction of the append, so that a caller reads its own writes; they hear only
     their own service. Others follow `source`: their own service's log (None) or another service's topic. A view may
     follow several services' topics: `source=("partner", "contract")`.
