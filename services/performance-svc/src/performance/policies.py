@@ -12,7 +12,8 @@ from events.performance import KPIReported, KPIRestated, PeriodClosed
 from performance.domain.evaluation import Evaluate, RecordMissedReports, Reevaluate, evaluations
 from performance.domain.figures import Cohort, figures
 from performance.domain.period import EvaluationRoundOpened, FinishEvaluation, OpenRound, period_id, periods
-from performance.observed import ByMetric, Closing, Gathered, Late, Observing, Round, RoundSize
+from performance.observed import ByMetric, Closing, Late, Round, RoundSize
+from performance.observing import Gathered, Observing
 
 
 def evaluate_partners(fact: Fact[Any], gathered: Gathered) -> Iterator[Send]:

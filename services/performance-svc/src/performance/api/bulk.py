@@ -238,10 +238,13 @@ class LongAnswer(Response):
 def why(error: BaseException | None) -> str | None:
     if error is None:
         return None
-    log.warning("upload_stopped", error=repr(error))
     if isinstance(error, ProblemError):
         return error.code
-    return "unavailable" if passes(error) else "internal_error"
+    if passes(error):
+        log.warning("unavailable", error=repr(error))
+        return "unavailable"
+    log.error("internal_error", exc_info=error)
+    return "internal_error"
 
 
 async def chunks(request: Request) -> AsyncIterator[bytes]:

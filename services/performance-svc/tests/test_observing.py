@@ -11,13 +11,15 @@ from engine import Context, Fact, Send
 from engine.runtime import Engine
 from engine.testing import fact_of
 from events.performance import KPIReported, PeriodClosed
+from performance import observed
 from performance.domain.evaluation import evaluations
 from performance.domain.figures import Observed
 from performance.domain.kpi_report import RecordReport, ReportKPI, kpi_reports, report_id
 from performance.domain.metric import DefineMetric, MetricTerms, metric_id, metrics
 from performance.domain.period import Close, FinishEvaluation, OpenRound, period_id, periods
 from performance.domain.scorecard import Band, DefineScorecard, Weighted, scorecard_id, scorecards
-from performance.observed import Gathered, Late, Observing, Round, RoundSize, ViewBehind
+from performance.observed import Late, Round, RoundSize
+from performance.observing import Gathered, Observing, ViewBehind
 from performance.views import VIEWS
 
 FIRST, LAST = UUID(int=1 << 120), UUID(int=3 << 126)
@@ -153,6 +155,42 @@ async def test_what_is_read_is_the_same_in_whatever_batches_and_whenever(
         async with engine.acquire() as db:
             assert await apart(db, fact) == expected
             assert await Observing()(db, fact) == expected
+
+
+class Transaction:
+    """Counts how often observations are read; ends at the `ends_at`-th time."""
+
+    def __init__(self, db: Any, ends_at: int | None = None) -> None:
+        self.db, self.ends_at, self.reads = db, ends_at, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.db, name)
+
+    async def fetch(self, query: str, *args: Any) -> Any:
+        if query == observed.OBSERVED:
+            self.reads += 1
+            if self.reads == self.ends_at:
+                raise TimeoutError
+        return await self.db.fetch(query, *args)
+
+
+async def test_a_large_cohort_is_read_in_parts_and_the_next_transaction_goes_on_where_one_ended(
+    engine: Engine, history: dict[str, Fact[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = history["last late 40"]
+    async with engine.acquire() as db:
+        whole = await Observing()(db, late)
+        monkeypatch.setattr(observed, "COHORT_PART", observed.ROUND_SIZE // 2)  # two rounds in four parts
+        observing = Observing()
+        for _ in range(2):  # the partner's own, and then one part more each time
+            with pytest.raises(TimeoutError):
+                await observing(Transaction(db, ends_at=3), late)
+        last = Transaction(db)
+        assert await observing(last, late) == whole
+        assert last.reads == 3
+        again = Transaction(db)
+        assert await observing(again, late) == whole
+        assert again.reads == 1
 
 
 async def test_a_view_that_is_behind_is_waited_for(engine: Engine, history: dict[str, Fact[Any]]) -> None:
