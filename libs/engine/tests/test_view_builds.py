@@ -13,12 +13,18 @@ import asyncpg
 import engine_example as example
 import pytest
 from conftest import MakeEngine
-from engine import Fact, Send, Statement, Table, View, view_builds
+from engine import Fact, Send, Statement, Table, View, runtime, view_builds
 from engine.errors import Fenced
 from engine.handlers import ViewHandler, Work
 from engine.runtime import Engine
 from engine_reading import ME, Failpoints, joined, log_of, open_partner, suspend, until
 from events.partner import PartnerActivated, PartnerReinstated, PartnerSuspended
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "HEARTBEAT_SECONDS", 0.2)
+
 
 WIDE = Table("partners", "partner_id uuid primary key, suspended int not null, events int not null, notes int not null")
 
@@ -385,7 +391,10 @@ async def test_a_new_version_of_a_topics_view_takes_over_when_the_old_process_is
     assert {row["event_id"]: row["times"] for row in rows} == public
 
 
-async def test_a_slow_reader_of_a_view_holds_up_its_switch_and_not_the_appends(make_engine: MakeEngine) -> None:
+async def test_a_slow_reader_of_a_view_holds_up_its_switch_and_not_the_appends(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "HEARTBEAT_SECONDS", 1.0)
     engine = await make_engine(views=[V1])
     await some_history(engine, 3)
     reader = await asyncpg.connect(engine._postgres_url)
