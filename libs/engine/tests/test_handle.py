@@ -36,6 +36,19 @@ async def test_callers_who_lose_a_race_are_not_told_of_it(engine: Engine) -> Non
     assert await engine.pool.fetchval("select events from partners") == 41
 
 
+async def test_callers_of_two_processes_who_lose_a_race_are_not_told_of_it(
+    engine: Engine, make_engine: MakeEngine
+) -> None:
+    other = await make_engine(role="api", views=[partners_view])
+    [id] = await opened(engine, 1)
+
+    async def calls(through: Engine) -> list[Receipt]:
+        return [await through.handle(Send(partners, id, Note(text="x")), ME) for _ in range(30)]
+
+    receipts = [receipt for through in await asyncio.gather(calls(engine), calls(other)) for receipt in through]
+    assert sorted(receipt.version for receipt in receipts) == list(range(2, 62))
+
+
 async def test_a_caller_who_expects_a_version_hears_of_the_conflict_at_once(engine: Engine) -> None:
     [id] = await opened(engine, 1)
     outcomes = await asyncio.gather(

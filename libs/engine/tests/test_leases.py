@@ -112,6 +112,16 @@ async def test_what_is_proved_in_a_transaction_holds_until_it_ends(pool: asyncpg
         assert await taking
 
 
+async def test_who_lost_a_lease_and_does_not_know_cannot_give_it_away(db: Connection[Any]) -> None:
+    one, other = Lease("relay", "one", 30), Lease("relay", "other", 30)
+    await one.acquire(db)
+    await expire(db)
+    await other.acquire(db)
+    await one.release(db)
+    assert not await one.acquire(db)
+    await other.prove(db)
+
+
 async def test_a_lease_taken_by_a_clock_that_was_ahead_does_not_last_until_then(db: Connection[Any]) -> None:
     gone, other = Lease("relay", "gone", 30), Lease("relay", "other", 30)
     await gone.acquire(db)

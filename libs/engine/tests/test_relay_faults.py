@@ -26,6 +26,19 @@ from structlog.testing import capture_logs
 WINDOW = 20  # of the child's relay
 
 
+WENT_BACK = """
+create table went_back (n bigint);
+create function note_going_back() returns trigger language plpgsql as $$
+begin
+    insert into went_back values (new.published);
+    return new;
+end $$;
+create trigger going_back before update on store for each row when (new.published < old.published)
+    execute function note_going_back()
+"""
+"""Keeps it where somebody moves the relay's cursor back."""
+
+
 async def busy(engine: Engine, ids: list[UUID], rounds: int) -> None:
     """Suspensions and reinstatements, notes between them, in every stream."""
     for _ in range(rounds):
@@ -109,6 +122,7 @@ async def test_a_relay_paused_past_its_lease_is_fenced_when_it_wakes_and_does_no
 ) -> None:
     engine = await make_engine(role="api")
     risk = await make_engine("risk", views=[heard_view], policies=[mirror_policy])
+    await engine.pool.execute(WENT_BACK)
     url = engine._postgres_url
     async with child_engine(url, kafka, topic_prefix, at=point, nth=2, signal=signal.SIGSTOP) as child:
         ids = await opened(engine, 10)
@@ -129,6 +143,7 @@ async def test_a_relay_paused_past_its_lease_is_fenced_when_it_wakes_and_does_no
         assert row is not None
         assert row["epoch"] == 3
         assert f"/{child.pid}/" in row["holder"]
+        assert await engine.pool.fetchval("select count(*) from went_back") == 0
 
 
 async def test_a_relay_that_cannot_reach_kafka_lets_another_lead(make_engine: MakeEngine, kafka: str) -> None:
