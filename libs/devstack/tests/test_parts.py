@@ -16,8 +16,9 @@ from devstack.keeper import Servers
 from devstack.ports import free, is_free
 from devstack.services import SERVICES
 from devstack.stack import Stack
-from devstack.supervisor import LONGEST_PAUSE, TRIES, pause_before, trim_logs
+from devstack.supervisor import trim_logs
 from devstack.trouble import Trouble, full_disk, last_lines
+from devstack.unit import LONGEST_PAUSE, TRIES, pause_before
 from devstack.wait import until_true
 from joserfc import jwt
 from joserfc.jwk import KeySet

@@ -72,7 +72,8 @@ from devstack.__main__ import one_sentence
 from devstack.screen import Screen
 from devstack.services import Service
 from devstack.stack import Stack
-from devstack.supervisor import Supervisor, alone
+from devstack.alone import alone
+from devstack.supervisor import Supervisor
 
 home, first, stay, light = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "stay", sys.argv[4] == "light"
 

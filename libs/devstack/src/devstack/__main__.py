@@ -16,10 +16,11 @@ import psutil
 import typer
 
 from devstack import issuer, jars, place, ports
+from devstack.alone import alone, pid_of_other
 from devstack.child import went
 from devstack.screen import Screen
 from devstack.stack import Stack, disk_full
-from devstack.supervisor import Supervisor, alone, pid_of_other
+from devstack.supervisor import Supervisor
 from devstack.trouble import Trouble, full_disk
 
 app = typer.Typer(

@@ -2,74 +2,30 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from devstack import issuer, jars, ports
 from devstack.child import Child
-from devstack.health import Health, backlog, memory_of, readiness
+from devstack.health import backlog, readiness
 from devstack.screen import Screen
-from devstack.services import Service
 from devstack.stack import Stack, disk_full
 from devstack.trouble import Trouble, full_disk
+from devstack.unit import TRIES, Unit, pause_before
+from devstack.wait import first, gathered
 
 STARTING_SECONDS = 90.0
-STEADY_SECONDS = 10.0
 DRAIN_SECONDS = 30.0
-TRIES = 5
-FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 10.0
 LOOK_EVERY = 0.2
 ASK_EVERY = 2.0
 LOG_LIMIT = 20 * 2**20
-
-
-def pause_before(attempt: int) -> float:
-    """Seconds before the n-th start in a row."""
-    return float(min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE))
-
-
-@dataclass
-class Unit:
-    """A service as it runs now. `failures` counts deaths without a steady stretch between them."""
-
-    service: Service
-    child: Child
-    state: str = "starting"
-    why: str | None = None
-    lag: int | None = None
-    parked: int | None = None
-    restarts: int = 0
-    failures: int = 0
-    started: float = 0.0
-    retry_at: float | None = None
-
-    def start(self) -> None:
-        self.child.start()
-        self.state, self.why, self.lag, self.retry_at = "starting", None, None, None
-        self.started = time.monotonic()
-
-    def heard(self, why: str | None) -> None:
-        if why is None:
-            self.state, self.why = "ready", None
-            if time.monotonic() - self.started > STEADY_SECONDS:
-                self.failures = 0
-        elif self.state == "ready":
-            self.state, self.why = "not ready", why
-
-    def health(self) -> Health:
-        pid = self.child.pid if self.child.alive() else None
-        name = self.service.name
-        return Health(name, self.state, self.why, pid, memory_of(pid), self.lag, self.parked, self.restarts)
 
 
 @dataclass
@@ -308,61 +264,9 @@ class Supervisor:
                 await asyncio.to_thread(postgres.stop)
 
 
-async def first(*coroutines: Coroutine[Any, Any, object]) -> None:
-    """Until one of them returns or fails; the others are cancelled, and done with, before this returns."""
-    tasks = [asyncio.create_task(each) for each in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
-
-
-async def gathered(*coroutines: Coroutine[Any, Any, object]) -> None:
-    """All of them; when one fails the others are cancelled, and done with, before its error goes on."""
-    tasks = [asyncio.create_task(each) for each in coroutines]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 def trim_logs(folder: Path) -> None:
     """Starts a log anew that has grown large; the one before is kept."""
     if folder.is_dir():
         for log in folder.glob("*.log"):
             if log.stat().st_size > LOG_LIMIT:
                 log.replace(log.with_suffix(".log.1"))
-
-
-@contextlib.contextmanager
-def alone(run: Path) -> Iterator[None]:
-    """One supervisor a clone. Trouble when there is another."""
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / "supervisor.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Trouble(f"it is running already (pid {pid_of_other(run)}): `make stop` ends it") from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
-
-
-def pid_of_other(run: Path) -> int | None:
-    """The pid of the supervisor that holds this clone, None when there is none."""
-    try:
-        with (run / "supervisor.lock").open("r+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(lock.read())
-    except (FileNotFoundError, ValueError):
-        pass
-    return None

@@ -1,11 +1,11 @@
-"""Waiting for a condition, and coroutines called from plain code."""
+"""Waiting: for a condition, for the first or all of some coroutines, and for a coroutine from plain code."""
 
 import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from devstack.child import Child
 from devstack.trouble import Trouble
@@ -48,3 +48,27 @@ def run_apart(coroutine: Coroutine[object, object, T]) -> T:
 
     threading.Thread(target=run, name="run_apart").start()
     return result.result()
+
+
+async def first(*coroutines: Coroutine[Any, Any, object]) -> None:
+    """Until one of them returns or fails; the others are cancelled, and done with, before this returns."""
+    tasks = [asyncio.create_task(each) for each in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def gathered(*coroutines: Coroutine[Any, Any, object]) -> None:
+    """All of them; when one fails the others are cancelled, and done with, before its error goes on."""
+    tasks = [asyncio.create_task(each) for each in coroutines]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
