@@ -391,6 +391,7 @@ async def test_records_that_are_not_ours_or_were_deleted_do_not_stop_a_recovery(
             await suspend(after, id)
         await published(after)
     assert sum(entry["event"] == "record_not_ours" for entry in logs) == 6
+    assert ghosts(after) == 5  # what was published before the cursor and is found again is none
     assert (await after.log()).incarnation == 2
 
 
