@@ -3,10 +3,10 @@ PYTHON ?= python3
 PY := .venv/bin/python
 ROLE ?= channel-manager
 JOBS ?= 2
-SOURCES := $(wildcard libs/*/src services/*/src) sample tests
+SOURCES := $(wildcard libs/*/src services/*/src) sample tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop test lint types boundaries docs lock token doctor clean
+.PHONY: help install run stop test bench lint types boundaries docs lock token doctor clean
 
 # This list.
 help:
@@ -28,6 +28,10 @@ stop: install
 # All tests, on a real Postgres and a real Kafka of their own. T= picks some: make test T=libs/engine
 test: install
 	@$(PY) -m pytest -n $(JOBS) $(T)
+
+# What it costs, beside limits and peers in the same run; 25 minutes. ARGS="--quick --only append", ARGS=--help
+bench: install
+	@$(PY) -m bench $(ARGS)
 
 # Style and likely mistakes.
 lint: install
