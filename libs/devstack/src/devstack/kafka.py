@@ -57,14 +57,24 @@ JVM = [
 
 
 class Kafka:
-    """One broker on its data folder; `port` for clients, `port + 1` for its controller.
+    """One broker on its data folder; `port` for clients, `port + 1` for its controller. `advertised` is the port that
+    clients are told to come to where that is another one: a proxy's.
 
     Calls block; from a coroutine use `await asyncio.to_thread(broker.start)`. The broker never outlives this process.
     """
 
-    def __init__(self, data: Path, port: int, *, log: Path | None = None, pidfile: Path | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        port: int,
+        *,
+        log: Path | None = None,
+        pidfile: Path | None = None,
+        advertised: int | None = None,
+    ) -> None:
         self.data = data
         self.port = port
+        self.advertised = advertised or port
         self.properties = data.with_name(f"{data.name}.properties")
         self.log = log or data.with_name(f"{data.name}.log")
         self.pidfile = pidfile
@@ -93,7 +103,7 @@ class Kafka:
         settings = SETTINGS | {
             "controller.quorum.voters": f"1@{ports.HOST}:{self.port + 1}",
             "listeners": listeners,
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "advertised.listeners": f"PLAINTEXT://{ports.HOST}:{self.advertised}",
             "log.dirs": str(self.data),
         }
         self.properties.parent.mkdir(parents=True, exist_ok=True)
