@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings, strategies
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 from service import Handle, Principal, Receipt, ops
-from service.access import REMEMBERED, Access, Unauthenticated
+from service.access import REMEMBERED, Access, Tokens, Unauthenticated
 from service.keys import Keys
+from service.roles import parsed
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -100,6 +101,15 @@ async def test_an_expired_token_is_a_401(ask, issuer):
         {"partner_id": "not-a-uuid"},
         {"partner_id": 5},
         {"client_id": 5},
+        {"client_id": "erp\nforged"},
+        {"sub": "a" * 256},
+        {"sub": "nul\x00"},
+        {"azp": 5},
+        {"act": "ben"},
+        {"act": {"sub": 5}},
+        {"roles": "auditor"},
+        {"roles": [5]},
+        {"roles": {"auditor": True}},
         {"nbf": 4_000_000_000},
         {"iat": 4_000_000_000},
     ],
@@ -240,7 +250,7 @@ def clock():
 
 @pytest.fixture
 def access(issuer, clock):
-    return Access(Keys(str(issuer.path), now=clock), "cauce-dev", "cauce", now=clock)
+    return Access(Keys(str(issuer.path), now=clock), Tokens("cauce-dev", "cauce"), "lending", now=clock)
 
 
 def at(clock, **claims):
@@ -253,6 +263,49 @@ async def test_the_principal_is_who_calls_and_with_which_program(access, issuer,
     token = issuer.token(**at(clock, scope="lending:read lending:write", partner_id=partner))
     principal = await access.authenticate(f"bearer {token}")
     assert principal == Principal("ana", frozenset({"lending:read", "lending:write"}), "erp", UUID(partner))
+
+
+async def test_somebody_who_acts_for_another_is_who_acts_and_the_other_is_named(access, issuer, clock):
+    token = issuer.token(**at(clock, sub="ana", act={"sub": "assistant"}, client_id=None, azp="web"))
+    principal = await access.authenticate(f"bearer {token}")
+    assert (principal.subject, principal.on_behalf_of, principal.client) == ("assistant", "ana", "web")
+
+
+@pytest.mark.parametrize(
+    ("path", "claims"),
+    [("roles", {"roles": ["teller", "unheard-of"]}), ("realm.roles", {"realm": {"roles": ["teller"]}}),
+     ("https://x.example/roles", {"https://x.example/roles": ["teller"]})],
+)  # fmt: skip
+async def test_roles_of_a_configured_claim_mean_scopes_beside_those_of_the_token(issuer, clock, path, claims):
+    table = parsed('[teller]\nscopes = ["lending:write", "*:decide", "other:ops"]', "table")
+    access = Access(Keys(str(issuer.path)), Tokens("cauce-dev", "cauce", "at+jwt", path, table), "lending", now=clock)
+    principal = await access.authenticate(f"bearer {issuer.token(**at(clock, scope='lending:read', **claims))}")
+    assert principal.scopes == {"lending:read", "lending:write", "lending:decide"}
+
+
+@pytest.mark.parametrize("claims", [{}, {"realm": None}, {"realm": "x"}, {"realm": {"roles": None}}, {"realm": {}}])
+async def test_a_token_without_the_claim_of_roles_has_none(issuer, clock, claims):
+    access = Access(Keys(str(issuer.path)), Tokens("cauce-dev", "cauce", "at+jwt", "realm.roles"), "lending", now=clock)
+    principal = await access.authenticate(f"bearer {issuer.token(**at(clock, scope=None, **claims))}")
+    assert principal.scopes == frozenset()
+
+
+async def test_a_partners_role_grants_nothing_to_a_token_that_names_no_partner(issuer, clock):
+    table = parsed('[partner]\nscopes = ["*:read"]\nof_a_partner = true', "table")
+    access = Access(Keys(str(issuer.path)), Tokens("cauce-dev", "cauce", roles=table), "lending", now=clock)
+    of = {"scope": None, "roles": ["partner"]}
+    nobody = await access.authenticate(f"bearer {issuer.token(**at(clock, **of))}")
+    somebody = await access.authenticate(f"bearer {issuer.token(**at(clock, partner_id=str(uuid4()), **of))}")
+    assert (nobody.scopes, somebody.scopes) == (frozenset(), {"lending:read"})
+
+
+@pytest.mark.parametrize(("sent", "status"), [("JWT", 200), ("jwt", 200), ("at+jwt", 401), ("", 401)])
+async def test_for_a_provider_that_calls_its_tokens_otherwise_the_type_is_configured(
+    make_app, connect, issuer, sent, status
+):
+    app = make_app(token_type="JWT")
+    answer = await connect(app, issuer.token(header={"typ": sent})).get("/loans/count")
+    assert answer.status_code == status
 
 
 async def test_a_verified_token_is_not_verified_again_but_still_expires(access, issuer, clock, monkeypatch):
@@ -286,6 +339,16 @@ async def test_a_withdrawn_key_is_not_taken_once_the_keys_are_read_again(access,
     issuer.publish()
     clock.now += 301
     await access.authenticate(f"Bearer {issuer.token('ed', **at(clock))}")
+    with pytest.raises(Unauthenticated, match="not known"):
+        await access.authenticate(header)
+
+
+async def test_a_withdrawn_key_is_not_taken_either_where_only_its_remembered_token_comes(access, issuer, clock):
+    header = f"Bearer {issuer.token('rsa', **at(clock, exp=int(clock()) + 10_000))}"
+    await access.authenticate(header)
+    del issuer.keys["rsa"]
+    issuer.publish()
+    clock.now += 301
     with pytest.raises(Unauthenticated, match="not known"):
         await access.authenticate(header)
 

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import asyncio
+import json
+from functools import partial
+from types import SimpleNamespace
+
 import httpx
 import pytest
 from engine.errors import Unavailable
@@ -22,20 +27,27 @@ def clock():
 
 @pytest.fixture
 def web(monkeypatch, issuer):
-    """The issuer's key set at a URL; `fails` makes it fail; `asked` counts."""
+    """The issuer and its key set; `fails` makes it fail, `holds` makes it slow; `asked` counts."""
 
     class Web:
         asked = 0
         fails = False
+        about = {"issuer": "https://issuer.example/realm", "jwks_uri": URL}  # noqa: RUF012
+        holds = None
 
-        def answer(self, request):
+        async def answer(self, request):
             self.asked += 1
+            if self.holds is not None:
+                await self.holds.wait()
             if self.fails:
                 raise httpx.ConnectError("away", request=request)
+            if request.url.path.endswith("/.well-known/openid-configuration"):
+                return httpx.Response(200, json=self.about)
             return httpx.Response(200, content=issuer.path.read_bytes())
 
-    web, real = Web(), httpx.AsyncClient
-    monkeypatch.setattr(httpx, "AsyncClient", lambda **_: real(transport=httpx.MockTransport(web.answer)))
+    web = Web()
+    client = partial(httpx.AsyncClient, transport=httpx.MockTransport(web.answer))
+    monkeypatch.setattr("service.keys.httpx", SimpleNamespace(AsyncClient=client))
     return web
 
 
@@ -87,6 +99,91 @@ async def test_while_the_source_is_away_the_keys_of_before_are_used(web, clock):
     assert kids(await keys.current()) == {"ed", "ec", "rsa"}
     await keys.current()
     assert web.asked == 2
+
+
+async def test_a_request_waits_only_a_moment_for_a_source_that_hangs_and_the_next_ones_not_at_all(
+    web, clock, monkeypatch
+):
+    monkeypatch.setattr("service.keys.PATIENCE", 0.01)
+    keys = Keys(URL, now=clock)
+    await keys.current()
+    web.holds = asyncio.Event()
+    clock.now += MAX_AGE + 1
+    assert kids(await keys.current()) == {"ed", "ec", "rsa"}
+    monkeypatch.setattr("service.keys.PATIENCE", 3600)
+    for _ in range(3):
+        assert kids(await asyncio.wait_for(keys.current(), 60)) == {"ed", "ec", "rsa"}
+    assert web.asked == 2
+    web.holds.set()
+    await keys.refreshed()
+    assert not keys.old
+
+
+async def test_a_source_that_hangs_for_good_is_given_up(web, clock, monkeypatch):
+    monkeypatch.setattr("service.keys.FETCH", 0.01)
+    web.holds = asyncio.Event()
+    with pytest.raises(Unavailable):
+        await Keys(URL, now=clock).current()
+
+
+async def test_many_who_need_keys_at_once_share_one_fetch(web, clock):
+    keys = Keys(URL, now=clock)
+    found = await asyncio.gather(*(keys.current() for _ in range(20)))
+    assert web.asked == 1
+    assert all(kids(each) == {"ed", "ec", "rsa"} for each in found)
+
+
+async def test_a_caller_who_gives_up_leaves_the_fetch_to_the_others(web, clock):
+    web.holds = asyncio.Event()
+    keys = Keys(URL, now=clock)
+    first, second = (asyncio.create_task(keys.current()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    web.holds.set()
+    assert kids(await second) == {"ed", "ec", "rsa"}
+
+
+# -- discovery
+
+
+async def test_an_issuer_that_is_a_url_says_itself_where_its_keys_are(web, clock):
+    keys = Keys(None, now=clock, issuer="https://issuer.example/realm")
+    assert keys.source == "https://issuer.example/realm/.well-known/openid-configuration"
+    assert kids(await keys.current()) == {"ed", "ec", "rsa"}
+    assert web.asked == 2
+
+
+@pytest.mark.parametrize(
+    "about",
+    [{"issuer": "https://mallory.example", "jwks_uri": URL}, {"issuer": "https://issuer.example/realm"}, {}, [], "x"],
+    ids=str,
+)
+async def test_what_speaks_for_another_issuer_or_names_no_keys_is_not_believed(web, clock, about):
+    web.about = about
+    with pytest.raises(Unavailable):
+        await Keys(None, now=clock, issuer="https://issuer.example/realm").current()
+
+
+async def test_a_service_finds_the_keys_of_an_issuer_that_is_a_url(make_app, connect, issuer, web):
+    app = make_app(jwks=None, issuer="https://issuer.example/realm")
+    good, other = issuer.token(iss="https://issuer.example/realm"), issuer.token()
+    assert (await connect(app, good).get("/loans/count")).status_code == 200
+    assert (await connect(app, other).get("/loans/count")).status_code == 401
+
+
+# -- what is among the keys
+
+
+async def test_keys_of_kinds_that_are_not_known_here_or_not_for_signatures_are_left_out(issuer, clock):
+    found = json.loads(issuer.path.read_text())["keys"]
+    rsa = next(each for each in found if each["kid"] == "rsa")
+    more = [
+        {"kty": "AKP", "alg": "ML-DSA-44", "kid": "later", "pub": "AA"},
+        {"kty": "EC", "crv": "none", "kid": "odd", "x": "AA", "y": "AA"},
+        rsa | {"kid": "encrypts", "use": "enc"},
+    ]
+    issuer.path.write_text(json.dumps({"keys": more + found}))
+    assert kids(await Keys(str(issuer.path), now=clock).current()) == {"ed", "ec", "rsa"}
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"keys": 5}', b'{"keys": []}', b'{"keys": [{"kty": "RSA"}]}'])

@@ -42,6 +42,20 @@ def test_a_missing_variable_is_one_sentence_that_names_it(environment, name, val
     assert "\n" not in str(raised.value)
 
 
+def test_an_issuer_that_is_a_url_needs_no_key_set(environment):
+    environment.delenv("CAUCE_JWKS")
+    environment.setenv("CAUCE_ISSUER", "https://issuer.example/realm")
+    assert Settings().jwks is None
+
+
+def test_a_file_of_roles_that_is_wrong_is_said_at_the_start(environment, tmp_path):
+    path = tmp_path / "roles.toml"
+    path.write_text('[boss]\nscopes = ["everything"]')
+    environment.setenv("CAUCE_ROLES", str(path))
+    with pytest.raises(InvalidSettings, match=r"^CAUCE_ROLES is not usable: .*roles\.toml: boss\.scopes\.0: .+\.$"):
+        Settings()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("CAUCE_PORT", "http"), ("CAUCE_ROLE", "boss"), ("CAUCE_BODY_LIMIT", "-1"), ("CAUCE_LOG_LEVEL", "loud")],

@@ -1,11 +1,11 @@
-"""Who calls, and what they may do: bearer tokens (RFC 9068) checked against the issuer's public keys."""
+"""Who calls, and what they may do: OIDC access tokens (RFC 9068) checked against the issuer's public keys."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import params
@@ -14,14 +14,14 @@ from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError, Unsu
 from joserfc.jwa import JWSAlgModel
 from joserfc.jws import JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry
-from pydantic import BaseModel, Field, StrictStr
+from pydantic import BaseModel, StringConstraints, TypeAdapter
 from starlette.requests import Request
 
 from service.keys import Keys
 from service.problems import ProblemError
+from service.roles import Roles, granted, standard
 
 ALGORITHMS = frozenset({"Ed25519", "EdDSA", "ES256", "RS256"})
-TYPES = frozenset({"at+jwt", "application/at+jwt"})
 SKEW = 5
 """Seconds that the issuer's clock may be ahead of this one."""
 REMEMBERED = 4096
@@ -30,12 +30,15 @@ REMEMBERED = 4096
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """On whose behalf a request is made. `client` is the program that calls, `partner_id` the partner it belongs to."""
+    """Who calls. `subject` acts, with the program `client`; `on_behalf_of` is whose rights are used where these are
+    another's (RFC 8693: the token's `sub`, while its `act` says who acts). With a `partner_id` the caller belongs to
+    that partner and not to us."""
 
     subject: str
     scopes: frozenset[str] = frozenset()
     client: str | None = None
     partner_id: UUID | None = None
+    on_behalf_of: str | None = None
 
 
 class Unauthenticated(ProblemError):
@@ -50,6 +53,24 @@ class ScopeMissing(ProblemError):
         challenge = f'Bearer realm="cauce", error="insufficient_scope", scope="{scope}"'
         detail = detail or f"The token does not have the scope {scope}."
         super().__init__(403, code, detail, headers={"WWW-Authenticate": challenge}, scope=scope)
+
+
+Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=255, pattern=r"^[^\x00-\x1f]+$")]
+"""Of a subject, a client or a role: it is stored with every event, and travels in a header."""
+NAMES = TypeAdapter(tuple[Annotated[str, StringConstraints(strict=True)], ...])
+
+
+class _Acting(BaseModel):
+    sub: Name
+
+
+class _Caller(BaseModel):
+    sub: Name
+    scope: Annotated[str, StringConstraints(strict=True)] = ""
+    client_id: Name | None = None
+    azp: Name | None = None
+    act: _Acting | None = None
+    partner_id: UUID | None = None
 
 
 class _Signatures(JWSRegistry):
@@ -71,13 +92,28 @@ class _Claims(JWTClaimsRegistry):
             raise ExpiredTokenError("exp")
 
 
-@dataclass
-class Access:
-    """Verifies tokens. `now` gives seconds since the epoch."""
+@dataclass(frozen=True)
+class Tokens:
+    """What an issuer's access tokens look like. `typ` is the header's (`at+jwt` by RFC 9068; some send `JWT`);
+    `roles_claim` a path like `realm_access.roles`; `roles` what they mean."""
 
-    keys: Keys
     issuer: str
     audience: str
+    typ: str = "at+jwt"
+    roles_claim: str = "roles"
+    roles: Roles = field(default_factory=standard)
+
+    def typed(self, typ: object) -> bool:
+        return str(typ).lower().removeprefix("application/") == self.typ.lower().removeprefix("application/")
+
+
+@dataclass
+class Access:
+    """Verifies tokens for one service. `now` gives seconds since the epoch."""
+
+    keys: Keys
+    tokens: Tokens
+    service: str
     now: Callable[[], float] = time.time
     _verified: dict[str, tuple[Principal, float]] = field(default_factory=dict)
 
@@ -86,8 +122,8 @@ class Access:
         self._claims = _Claims(
             now=lambda: int(self.now()),
             leeway=SKEW,
-            iss={"essential": True, "value": self.issuer},
-            aud={"essential": True, "value": self.audience},
+            iss={"essential": True, "value": self.tokens.issuer},
+            aud={"essential": True, "value": self.tokens.audience},
             exp={"essential": True},
             sub={"essential": True},
         )
@@ -100,6 +136,8 @@ class Access:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("Only bearer tokens are taken: Authorization: Bearer <token>.")
+        if self.keys.old:
+            await self.keys.current()  # which forgets the tokens of keys that were withdrawn
         known = self._verified.get(token)
         if known is not None and known[1] > self.now():
             return known[0]
@@ -113,10 +151,11 @@ class Access:
                 decoded = jwt.decode(token, await self.keys.current(), registry=self._signatures)
             except InvalidKeyIdError:
                 decoded = jwt.decode(token, await self.keys.refreshed(), registry=self._signatures)
-            if str(decoded.header.get("typ", "")).lower() not in TYPES:
-                raise Unauthenticated("The token is not an access token (typ at+jwt).", error="invalid_token")
+            if not self.tokens.typed(decoded.header.get("typ")):
+                detail = f"The token is not an access token (typ {self.tokens.typ})."
+                raise Unauthenticated(detail, error="invalid_token")
             self._claims.validate(decoded.claims)
-            return _principal(decoded.claims), float(decoded.claims["exp"])
+            return self._principal(decoded.claims), float(decoded.claims["exp"])
         except ExpiredTokenError:
             raise Unauthenticated("The token has expired.", error="invalid_token") from None
         except InvalidKeyIdError:
@@ -125,6 +164,18 @@ class Access:
             # A token is the caller's text: whatever is wrong with it is a 401, with words of ours and not with its own.
             detail = f"The token is not valid ({getattr(error, 'error', '') or 'malformed'})."
             raise Unauthenticated(detail, error="invalid_token") from None
+
+    def _principal(self, claims: Mapping[str, Any]) -> Principal:
+        caller = _Caller.model_validate(claims)
+        held = NAMES.validate_python(_at(claims, self.tokens.roles_claim) or ())
+        by_role = granted(self.tokens.roles, held, self.service, of_a_partner=caller.partner_id is not None)
+        return Principal(
+            subject=caller.act.sub if caller.act else caller.sub,
+            scopes=frozenset(caller.scope.split()) | by_role,
+            client=caller.client_id or caller.azp,
+            partner_id=caller.partner_id,
+            on_behalf_of=caller.sub if caller.act else None,
+        )
 
     def _remember(self, token: str, principal: Principal, expires: float) -> None:
         if len(self._verified) >= REMEMBERED:
@@ -136,16 +187,14 @@ class Access:
         self._verified[token] = (principal, expires)
 
 
-class _Caller(BaseModel):
-    sub: StrictStr = Field(min_length=1)
-    scope: StrictStr = ""
-    client_id: StrictStr | None = None
-    partner_id: UUID | None = None
-
-
-def _principal(claims: Mapping[str, Any]) -> Principal:
-    caller = _Caller.model_validate(claims)
-    return Principal(caller.sub, frozenset(caller.scope.split()), caller.client_id, caller.partner_id)
+def _at(claims: Mapping[str, Any], path: str) -> Any:
+    """The value at `realm_access.roles`, or at a claim of exactly that name; None where there is nothing."""
+    if path in claims:
+        return claims[path]
+    found: Any = claims
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
 
 
 class Scoped:

@@ -12,10 +12,11 @@ from engine.runtime import Engine
 from fastapi import APIRouter, FastAPI
 
 from service import logs, openapi, ops, problems
-from service.access import Access
+from service.access import Access, Tokens
 from service.exchange import Edge
 from service.keys import Keys
 from service.metrics import RequestMetrics
+from service.roles import roles
 from service.routing import mount
 from service.settings import Settings
 
@@ -69,13 +70,20 @@ def create_app(
         Edge,
         service=service,
         engine=engine,
-        access=Access(Keys(settings.jwks), settings.issuer, settings.audience),
+        access=_access(service, settings),
         lines=logs.AccessLog(service, settings.log_level, quiet=ops.OPEN),
         metrics=RequestMetrics(engine.registry),
         body_limit=settings.body_limit,
         request_timeout=settings.request_timeout,
     )
     return app
+
+
+def _access(service: str, settings: Settings) -> Access:
+    tokens = Tokens(
+        settings.issuer, settings.audience, settings.token_type, settings.roles_claim, roles(settings.roles)
+    )
+    return Access(Keys(settings.jwks, issuer=settings.issuer), tokens, service)
 
 
 @asynccontextmanager

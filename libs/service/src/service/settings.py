@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.keys import is_url
+from service.roles import InvalidRoles, roles
 
 MIB = 2**20
 
 WHAT_IT_IS = {
     "postgres_url": "the address of the service's database, like postgresql://partner:secret@127.0.0.1:55432/partner",
     "kafka_bootstrap": "the address of a Kafka broker, like 127.0.0.1:59092",
-    "jwks": "the token issuer's public keys: the path of a JWKS file or an http(s) URL",
+    "jwks": "the token issuer's public keys: the path of a JWKS file or an http(s) URL; an issuer that is a URL itself "
+    "is asked where they are",
 }
 
 
@@ -30,9 +36,12 @@ class Settings(BaseSettings):
 
     postgres_url: str = Field(min_length=1, repr=False)
     kafka_bootstrap: str = Field(min_length=1)
-    jwks: str = Field(min_length=1, description=WHAT_IT_IS["jwks"])
-    issuer: str = "cauce-dev"
-    audience: str = "cauce"
+    issuer: str = Field(default="cauce-dev", min_length=1, description="the `iss` of its tokens")
+    jwks: str | None = Field(default=None, validate_default=True, description=WHAT_IT_IS["jwks"])
+    audience: str = Field(default="cauce", min_length=1, description="which has to be among the `aud` of a token")
+    token_type: str = Field(default="at+jwt", min_length=1, description="the `typ` of a token's header; some send JWT")
+    roles_claim: str = Field(default="roles", min_length=1, description="like realm_access.roles")
+    roles: Path | None = Field(default=None, description="a file of roles and their scopes, not the standard one")
     role: Literal["all", "api", "worker"] = Field(default="all", description="which of its tasks this process takes on")
     host: str = "127.0.0.1"
     port: int | None = Field(
@@ -49,6 +58,22 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             raise InvalidSettings(_sentence(error)) from None
+
+    @field_validator("jwks")
+    @classmethod
+    def _or_an_issuer_that_says(cls, jwks: str | None, info: ValidationInfo) -> str | None:
+        if not jwks and not is_url(info.data.get("issuer", "")):
+            raise PydanticCustomError("missing", "not set")
+        return jwks or None
+
+    @field_validator("roles")
+    @classmethod
+    def _readable(cls, path: Path | None) -> Path | None:
+        try:
+            roles(path)
+        except InvalidRoles as error:
+            raise PydanticCustomError("roles", "{why}", {"why": str(error)}) from None
+        return path
 
 
 def _sentence(error: ValidationError) -> str:
