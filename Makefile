@@ -55,9 +55,9 @@ docs: install
 lock: install
 	@$(PY) libs/devstack/lock.py
 
-# A token for the APIs: make -s token ROLE=auditor
+# A token for the APIs: make -s token ROLE=auditor, or ROLE=partner PARTNER=<id>
 token: install
-	@$(PY) -m devstack token --role $(ROLE)
+	@$(PY) -m devstack token --role $(ROLE) $(if $(PARTNER),--partner $(PARTNER))
 
 # What this machine has, and what would stop a run.
 doctor: install

@@ -11,7 +11,7 @@ import pytest
 from devstack import containers, issuer, jars, keeper, postgres
 from devstack.child import Child
 from devstack.health import Health
-from devstack.issuer import ROLES, Issuer, scopes_of
+from devstack.issuer import Issuer, mint, scopes_of
 from devstack.keeper import Servers
 from devstack.ports import free, is_free
 from devstack.services import SERVICES
@@ -52,14 +52,25 @@ def test_an_auditor_may_only_read() -> None:
     assert {scope.split(":")[1] for scope in scopes_of("auditor")} == {"read"}
 
 
-def test_only_the_backfill_role_may_act_in_the_past() -> None:
-    assert [role for role, scopes in ROLES.items() if any(each.endswith(":backfill") for each in scopes)] == [
-        "backfill"
-    ]
+def test_roles_and_the_program_that_calls_are_claims_of_their_own(issuer: Issuer) -> None:
+    claims = claims_of(issuer.mint("ana", roles=["trainer", "auditor"], client="erp"), issuer)
+    assert (claims["roles"], claims["client_id"], claims["scope"]) == (["auditor", "trainer"], "erp", "")
+    assert "partner_id" not in claims
+
+
+def test_a_token_for_a_partners_people_has_to_say_of_which_partner(
+    monkeypatch: pytest.MonkeyPatch, issuer: Issuer
+) -> None:
+    monkeypatch.setattr("devstack.issuer.place.kept", lambda: issuer.folder)
+    with pytest.raises(Trouble, match=r"say whose, with --partner"):
+        mint("partner", "ana")
+    partner = uuid4()
+    claims = claims_of(mint("partner", "ana", partner_id=partner), issuer)
+    assert (claims["roles"], claims["partner_id"]) == (["partner"], str(partner))
 
 
 def test_a_role_that_does_not_exist_is_one_sentence_with_those_that_do() -> None:
-    with pytest.raises(Trouble, match=r"there is no role boss; the roles are channel-manager, auditor, ops, backfill"):
+    with pytest.raises(Trouble, match=r"there is no role boss; the roles are channel-manager, .*auditor, .*partner"):
         scopes_of("boss")
 
 

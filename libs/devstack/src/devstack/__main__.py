@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from typing import Annotated
+from uuid import UUID
 
 import psutil
 import typer
@@ -93,9 +94,10 @@ def stop() -> None:
 @app.command()
 def token(
     role: Annotated[
-        str, typer.Option(help=f"Whose: {', '.join(issuer.ROLES)}. What each may do is in devstack/issuer.py.")
+        str, typer.Option(help=f"Whose: {', '.join(issuer.ROLES)}. What each may do is in docs/access.md.")
     ] = "channel-manager",
-    subject: Annotated[str, typer.Option(help="On whose behalf; the log of every command keeps it.")] = "developer",
+    partner: Annotated[UUID | None, typer.Option(help="The partner that they belong to, for the role partner.")] = None,
+    subject: Annotated[str, typer.Option(help="Who it is; every event keeps it.")] = "developer",
     hours: Annotated[float, typer.Option(min=0.01, help="How long it is good for.")] = 12.0,
 ) -> None:
     """Print an access token of this clone's development issuer.
@@ -103,7 +105,7 @@ def token(
     Use it as `curl -H "Authorization: Bearer $(make -s token)" http://127.0.0.1:8102/partners`.
     """
     with one_sentence():
-        typer.echo(issuer.mint(subject, issuer.scopes_of(role), ttl=hours * 3600))
+        typer.echo(issuer.mint(role, subject, ttl=hours * 3600, partner_id=partner))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from service.roles import Role, standard
 
 from devstack import place
 from devstack.postgres import write_secret
@@ -18,24 +19,20 @@ from devstack.trouble import Trouble
 ISSUER, AUDIENCE, ALGORITHM = "cauce-dev", "cauce", "ES256"
 
 
-def _each(*verbs: str) -> tuple[str, ...]:
-    return tuple(f"{service.name}:{verb}" for service in SERVICES for verb in verbs)
+ROLES = standard()
+"""The services' own table, which they look up a token's roles in."""
 
 
-# Who may do what: the only table of it.
-ROLES = {
-    "channel-manager": _each("read", "write", "decide"),
-    "auditor": _each("read"),
-    "ops": _each("read", "ops"),
-    "backfill": _each("read", "write", "decide", "backfill"),
-}
-
-
-def scopes_of(role: str) -> tuple[str, ...]:
+def known_role(role: str) -> Role:
     """Raises Trouble for a role that is not in the table."""
     if role not in ROLES:
         raise Trouble(f"there is no role {role}; the roles are {', '.join(ROLES)}")
     return ROLES[role]
+
+
+def scopes_of(role: str) -> tuple[str, ...]:
+    """In all services. Raises Trouble for a role that is not in the table."""
+    return tuple(sorted(scope for service in SERVICES for scope in known_role(role).scopes_in(service.name)))
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,18 @@ class Issuer:
         self.jwks.write_text(json.dumps({"keys": [self.key().as_dict(private=False)]}))
         return self.jwks
 
-    def mint(self, subject: str, scopes: Iterable[str], ttl: float = 3600.0, partner_id: UUID | None = None) -> str:
-        """An access token (RFC 9068) good for `ttl` seconds; with `partner_id`, one for a partner's own people."""
+    def mint(
+        self,
+        subject: str,
+        scopes: Iterable[str] = (),
+        ttl: float = 3600.0,
+        partner_id: UUID | None = None,
+        *,
+        roles: Iterable[str] = (),
+        client: str | None = None,
+    ) -> str:
+        """An access token (RFC 9068) good for `ttl` seconds, with scopes or with roles that mean some; with
+        `partner_id`, one for a partner's own people."""
         now = int(time.time())
         key = self.key()
         claims: dict[str, object] = {
@@ -76,12 +83,14 @@ class Issuer:
             "iat": now,
             "exp": now + int(ttl),
         }
-        if partner_id is not None:
-            claims["partner_id"] = str(partner_id)
+        named = {"roles": sorted(roles), "client_id": client, "partner_id": partner_id and str(partner_id)}
+        claims |= {name: value for name, value in named.items() if value}
         header = {"alg": ALGORITHM, "typ": "at+jwt", "kid": key.kid}
         return jwt.encode(header, claims, key, algorithms=[ALGORITHM])
 
 
-def mint(subject: str, scopes: Iterable[str], ttl: float = 3600.0, partner_id: UUID | None = None) -> str:
-    """A token of this clone's own issuer."""
-    return Issuer(place.kept()).mint(subject, scopes, ttl, partner_id)
+def mint(role: str, subject: str, ttl: float = 3600.0, partner_id: UUID | None = None) -> str:
+    """A token of this clone's own issuer, for somebody in this role. Raises Trouble."""
+    if known_role(role).of_a_partner and partner_id is None:
+        raise Trouble(f"the role {role} is for a partner's people: say whose, with --partner <id> (make token PARTNER=<id>)")
+    return Issuer(place.kept()).mint(subject, ttl=ttl, partner_id=partner_id, roles=[role], client="cauce-token")

@@ -17,12 +17,12 @@ from events import CATALOGUE, Event
 from fastapi import FastAPI
 
 from devstack.fixtures import Databases
-from devstack.issuer import Issuer, scopes_of
+from devstack.issuer import Issuer, known_role
 
 PATIENCE = 30.0
 
 Serve = Callable[[Callable[[], FastAPI]], Awaitable[FastAPI]]
-ClientOf = Callable[[FastAPI, str], httpx.AsyncClient]
+ClientOf = Callable[..., httpx.AsyncClient]
 
 
 @pytest.fixture
@@ -46,11 +46,15 @@ async def serve(
 
 @pytest.fixture
 async def client_of(issuer: Issuer) -> AsyncIterator[ClientOf]:
-    """`client_of(app, "auditor")`: calls the app with a token of that role."""
+    """`client_of(app, "auditor")`: calls the app with a token of that role, as somebody or as a `subject`, and as one
+    of a partner's own people with a `partner_id`."""
     async with AsyncExitStack() as opened:
 
-        def make(app: FastAPI, role: str) -> httpx.AsyncClient:
-            headers = {"Authorization": f"Bearer {issuer.mint('somebody', scopes_of(role))}"}
+        def make(
+            app: FastAPI, role: str, subject: str = "somebody", partner_id: UUID | None = None
+        ) -> httpx.AsyncClient:
+            known_role(role)
+            headers = {"Authorization": f"Bearer {issuer.mint(subject, roles=[role], partner_id=partner_id)}"}
             client = httpx.AsyncClient(
                 transport=httpx.ASGITransport(app), base_url="http://service", headers=headers, timeout=60
             )
