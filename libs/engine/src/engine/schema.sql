@@ -139,6 +139,18 @@ create table if not exists pod (
     seen_at  timestamptz not null default clock_timestamp()
 );
 
+-- The keys of the people whom events speak of, each wrapped by a key from the environment. An erased one keeps its row,
+-- so that it can never get a key again. Without autovacuum's leave a destroyed key would linger in dead rows for long.
+create table if not exists subject_key (
+    subject    uuid primary key,
+    master     text,
+    wrapped    bytea,
+    made_at    timestamptz not null default clock_timestamp(),
+    erased_at  timestamptz,
+    check ((wrapped is null) = (erased_at is not null) and (wrapped is null) = (master is null))
+);
+alter table subject_key set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
+
 -- Appends to one or several streams. Streams come sorted by id, so that two appends cannot deadlock; events come in
 -- the order in which they get their positions. SQLSTATE CA001: another version than expected (detail: the stream);
 -- CA002: the set of views changed, read it anew. A command of an id that was handled already violates command_pkey.
