@@ -92,5 +92,7 @@ class Issuer:
 def mint(role: str, subject: str, ttl: float = 3600.0, partner_id: UUID | None = None) -> str:
     """A token of this clone's own issuer, for somebody in this role. Raises Trouble."""
     if known_role(role).of_a_partner and partner_id is None:
-        raise Trouble(f"the role {role} is for a partner's people: say whose, with --partner <id> (make token PARTNER=<id>)")
+        raise Trouble(
+            f"the role {role} is for a partner's people: say whose, with --partner <id> (make token PARTNER=<id>)"
+        )
     return Issuer(place.kept()).mint(subject, ttl=ttl, partner_id=partner_id, roles=[role], client="cauce-token")
