@@ -216,10 +216,10 @@ async def test_a_stale_version_is_refused_with_its_own_sqlstate_and_names_the_st
 ) -> None:
     id = uuid4()
     await opened(store, db, id)
-    empty: list[list[Any]] = [[]] * 13
+    empty: list[list[Any]] = [[]] * 14
     with pytest.raises(asyncpg.PostgresError) as caught:
         await db.fetch(
-            "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19)",
+            "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20)",
             1,
             [f"partner-{id}"],
             [7],

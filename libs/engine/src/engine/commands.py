@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
 from engine.decider import Rejected
-from engine.errors import AlreadyHandled, Conflict, Unavailable, ViewsChanged, passes, rolled_back
+from engine.errors import AlreadyHandled, Conflict, InFlight, Unavailable, ViewsChanged, passes, rolled_back
 from engine.facts import Receipt
 from engine.metrics import Metrics
 from engine.store import Intent, Store
@@ -50,9 +51,22 @@ class Commands:
         self._waiting: list[tuple[Intent, asyncio.Future[Outcome]]] = []
         self._flying: dict[asyncio.Task[None], tuple[float, frozenset[str]]] = {}  # since when, with which streams
         self._again: asyncio.TimerHandle | None = None
+        self._requests: set[UUID] = set()
 
     async def one(self, intent: Intent) -> Outcome:
-        """Handles a command, in a group with whatever else is waiting."""
+        """Handles a command, in a group with whatever else is waiting. Raises InFlight for a request that is being
+        handled already: its repeat is not left waiting."""
+        if intent.command_id is None or not intent.request:
+            return await self._one(intent)
+        if intent.command_id in self._requests:
+            raise InFlight
+        self._requests.add(intent.command_id)
+        try:
+            return await self._one(intent)
+        finally:
+            self._requests.discard(intent.command_id)
+
+    async def _one(self, intent: Intent) -> Outcome:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((intent, future))
         self._depart()

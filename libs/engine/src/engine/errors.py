@@ -30,6 +30,23 @@ class AlreadyHandled(Exception):
         super().__init__(f"command {command_id} was handled already")
 
 
+class InFlight(Exception):
+    """A request of this key is being handled at this moment, here or in another process."""
+
+
+class KeyReused(Exception):
+    """A request of this key was handled before, and it was another request."""
+
+
+class VersionNeeded(Exception):
+    """The stream exists at `actual`, and a change of it has to say which version it changes."""
+
+    def __init__(self, stream: str, actual: int) -> None:
+        super().__init__(f"{stream} is at version {actual}, and no version was named")
+        self.stream = stream
+        self.actual = actual
+
+
 class Fenced(Exception):
     """Another process holds the lease or the partition now; this one must let go of it."""
 
@@ -46,7 +63,7 @@ class Refused(Exception):
     """The broker refused an event for good; the relay stops in front of it."""
 
 
-CONFLICT, VIEWS_CHANGED = "CA001", "CA002"
+CONFLICT, VIEWS_CHANGED, IN_FLIGHT = "CA001", "CA002", "CA003"
 
 # SQLSTATE classes and codes that say nothing about the event in hand.
 _PASSING_CLASSES = ("08", "53", "57", "58")

@@ -36,6 +36,8 @@ from engine.workers import Tasks, Workers
 log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 1.0
+FORGET_SECONDS = 600.0
+FORGOTTEN_AT_ONCE = 1000
 TAIL = 1000
 """Of a build that follows the own log, so many positions fit well into the short transaction in which it takes over."""
 S = TypeVar("S")
@@ -63,6 +65,7 @@ class Tuning:
     batch: int = 500
     relay_window: int = 2000
     measure_seconds: float = 5.0
+    request_days: float = 7.0
 
 
 class Engine:
@@ -210,6 +213,7 @@ class Engine:
         self._tasks.spawn("heartbeat", self._heartbeat())
         if self._workers is not None:
             self._tasks.spawn("view builds", self._tend())
+            self._tasks.spawn("forgetting", self._forget())
         self._tasks.spawn("notifier", self._notifier())
         self._tasks.spawn("measure", self.progress.measure(self.tuning.measure_seconds))
         self._started = True
@@ -311,6 +315,21 @@ class Engine:
                 log.warning("view_builds_wait", error=repr(error))
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
+    async def _forget(self) -> None:
+        """Deletes old requests, a chunk a transaction. Several processes may do so beside each other."""
+        older_than = timedelta(days=self.tuning.request_days)
+        while True:
+            pause = FORGET_SECONDS
+            try:
+                async with self.pool.acquire() as db:
+                    if await self.store.forget(db, older_than=older_than, limit=FORGOTTEN_AT_ONCE) == FORGOTTEN_AT_ONCE:
+                        pause = 0.1
+            except Exception as error:
+                if not passes(error):
+                    raise
+                log.warning("forgetting_waits", error=repr(error))
+            await asyncio.sleep(pause)
+
     async def _caught_up(self, build: Build) -> bool:
         if build.feed == "inline":
             return True
@@ -357,27 +376,46 @@ class Engine:
     # -- commands and reads
 
     async def handle(
-        self, send: Send, context: Context, *, expected_version: int | None = None, command_id: UUID | None = None
+        self,
+        send: Send,
+        context: Context,
+        *,
+        expected_version: int | None = None,
+        command_id: UUID | None = None,
+        request: bytes | None = None,
+        only_creates: bool = False,
     ) -> Receipt:
         """Loads, decides with the clock, appends. Retries a lost race when no version was expected.
 
+        `request` is a digest of what a caller asked for under `command_id`; both are forgotten after some days, while
+        a command id alone is kept for good. With `only_creates` a change of what exists is not made.
+
         Raises Rejected where a rule refuses, Conflict where the version is not the expected one, Unavailable where
-        Postgres is away (with a command id, the command may simply be sent again).
+        Postgres is away (with a command id, the command may simply be sent again), InFlight and KeyReused for another
+        use of the same id with a `request`, VersionNeeded for a change that was not to be made.
         """
         at = send.command.occurred_at or self.clock()
-        outcome = await self.commands.one(Intent(send, at, context, command_id, expected_version))
+        outcome = await self.commands.one(
+            Intent(send, at, context, command_id, expected_version, request, only_creates)
+        )
         if isinstance(outcome, Rejected):
             raise outcome
         return outcome
 
     async def handle_many(
-        self, sends: Sequence[Send], context: Context, *, command_ids: Sequence[UUID] | None = None
+        self,
+        sends: Sequence[Send],
+        context: Context,
+        *,
+        command_ids: Sequence[UUID] | None = None,
+        request: bytes | None = None,
     ) -> list[Receipt | Rejected]:
-        """All of them in one transaction, refusals apart."""
+        """All of them in one transaction, refusals apart. `request` as in `handle`, for all of the ids."""
         now = self.clock()
         ids: Sequence[UUID | None] = command_ids or [None] * len(sends)
         intents = [
-            Intent(send, send.command.occurred_at or now, context, id) for send, id in zip(sends, ids, strict=True)
+            Intent(send, send.command.occurred_at or now, context, id, request=request)
+            for send, id in zip(sends, ids, strict=True)
         ]
         return await self.commands.together(intents) if intents else []
 
@@ -388,9 +426,36 @@ class Engine:
         *,
         version: int | None = None,
         recorded_by: datetime | None = None,
+        occurred_by: datetime | None = None,
     ) -> Loaded[S]:
         async with self.pool.acquire() as db:
-            return await self.store.load(db, decider, id, version=version, recorded_by=recorded_by)
+            return await self.store.load(
+                db, decider, id, version=version, recorded_by=recorded_by, occurred_by=occurred_by
+            )
+
+    @contextlib.asynccontextmanager
+    async def replayed(
+        self,
+        view: View,
+        decider: Decider[Any, Any, Any],
+        id: UUID,
+        *,
+        recorded_by: datetime | None = None,
+        occurred_by: datetime | None = None,
+    ) -> AsyncIterator[tuple[Db, int]]:
+        """The view's tables as one aggregate's events up to then make them, and the version of the last of these.
+        They are there by the names `physical(table, 0)`, for this block alone."""
+        async with self.pool.acquire() as db:
+            transaction = db.transaction()
+            await transaction.start()
+            try:
+                facts = await self.store.history(
+                    db, decider.stream(id), limit=None, recorded_by=recorded_by, occurred_by=occurred_by
+                )
+                await self.store.replay(db, view, facts)
+                yield db, facts[-1].version if facts else 0
+            finally:
+                await transaction.rollback()
 
     async def history(
         self, decider: Decider[Any, Any, Any], id: UUID, *, after: int = 0, limit: int = 100

@@ -47,8 +47,11 @@ create table if not exists command (
     version      integer not null,
     events       integer not null,
     refusal      json,
-    recorded_at  timestamptz not null default clock_timestamp()
+    recorded_at  timestamptz not null default clock_timestamp(),
+    request      bytea  -- what a caller asked, as a digest ('' if unknown): kept for some days; null: kept for good
 );
+alter table command add column if not exists request bytea;
+create index if not exists command_expiry on command (recorded_at) where request is not null;
 
 -- Leadership by time on the database's clock; whoever acts under a lease proves its epoch in the same transaction.
 create table if not exists lease (
@@ -153,14 +156,15 @@ alter table subject_key set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacu
 
 -- Appends to one or several streams. Streams come sorted by id, so that two appends cannot deadlock; events come in
 -- the order in which they get their positions. SQLSTATE CA001: another version than expected (detail: the stream);
--- CA002: the set of views changed, read it anew. A command of an id that was handled already violates command_pkey.
+-- CA002: the set of views changed, read it anew; CA003: a command of the same id is being handled in another
+-- transaction. A command of an id that was handled already violates command_pkey.
 create or replace function append(
     p_view_epoch integer,
     p_streams text[], p_expected integer[], p_counts integer[], p_snapshots json[], p_fingerprints text[],
     p_stream text[], p_version integer[], p_type text[], p_data json[],
     p_occurred_at timestamptz[], p_correlation_id uuid[], p_causation_id uuid[], p_actor text[],
     p_command_ids uuid[], p_command_streams text[], p_command_versions integer[], p_command_events integer[],
-    p_refusals json[]
+    p_refusals json[], p_requests bytea[]
 ) returns table (r_position bigint, r_id uuid, r_recorded_at timestamptz, r_incarnation integer)
 language plpgsql as $$
 declare
@@ -171,9 +175,16 @@ declare
     v_incarnation integer;
 begin
     if cardinality(p_command_ids) > 0 then
-        insert into command (id, stream, version, events, refusal)
-        select * from unnest(p_command_ids, p_command_streams, p_command_versions, p_command_events, p_refusals)
-            as c (id, stream, version, events, refusal)
+        -- Only callers' requests: each lock is held to the end, and policies send commands by the hundred.
+        perform 1 from unnest(p_command_ids, p_requests) as c (id, request)
+            where c.request <> '' and not pg_try_advisory_xact_lock(hashtextextended(c.id::text, 0));
+        if found then
+            raise exception 'a command is being handled elsewhere' using errcode = 'CA003';
+        end if;
+        insert into command (id, stream, version, events, refusal, request)
+        select * from unnest(p_command_ids, p_command_streams, p_command_versions, p_command_events, p_refusals,
+                             p_requests)
+            as c (id, stream, version, events, refusal, request)
         order by c.id;  -- nor can two that share commands
     end if;
     for i in 1 .. cardinality(p_streams) loop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import resources
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
@@ -14,7 +14,18 @@ import orjson
 from events import Event
 
 from engine.decider import Codec, Decider, Rejected, Unknown
-from engine.errors import CONFLICT, VIEWS_CHANGED, AlreadyHandled, Conflict, EventTooLarge, ViewsChanged
+from engine.errors import (
+    CONFLICT,
+    IN_FLIGHT,
+    VIEWS_CHANGED,
+    AlreadyHandled,
+    Conflict,
+    EventTooLarge,
+    InFlight,
+    KeyReused,
+    VersionNeeded,
+    ViewsChanged,
+)
 from engine.facts import Context, Fact, Receipt
 from engine.reactions import Send
 from engine.views import Statement, Table, View
@@ -33,7 +44,7 @@ records of 1,048,588 bytes."""
 _FIXED_HEADERS = 800
 """More than the headers of a record whose size does not depend on what a caller says."""
 
-_APPEND = "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19)"
+_APPEND = "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20)"
 
 _LOAD = """
 select s.id, s.version as head, s.snapshot_version, e.version, e.type, e.data,
@@ -58,13 +69,19 @@ class Loaded(Generic[S]):
 
 @dataclass(frozen=True)
 class Intent:
-    """A command on its way: with its business time, on whose behalf it is, and its id if a repeat must be known."""
+    """A command on its way: with its business time, on whose behalf it is, and its id if a repeat must be known.
+
+    `request` is a digest of what a caller asked for under that id, b"" where it is not known; such an id is forgotten
+    after some days. `only_creates`: it may not change what exists.
+    """
 
     send: Send
     occurred_at: datetime
     context: Context
     command_id: UUID | None = None
     expected: int | None = None
+    request: bytes | None = None
+    only_creates: bool = False
 
     @property
     def stream(self) -> str:
@@ -92,7 +109,7 @@ class _Batch:
     data: list[bytes] = field(default_factory=list)
     occurred_at: list[datetime] = field(default_factory=list)
     contexts: list[Context] = field(default_factory=list)
-    commands: list[tuple[UUID, str, int, int, bytes | None]] = field(default_factory=list)
+    commands: list[tuple[UUID, str, int, int, bytes | None, bytes | None]] = field(default_factory=list)
 
 
 class Store:
@@ -117,31 +134,66 @@ class Store:
         *,
         version: int | None = None,
         recorded_by: datetime | None = None,
+        occurred_by: datetime | None = None,
     ) -> Loaded[S]:
-        """The aggregate now, at a version, or as the log knew it at a recorded time."""
-        if version is None and recorded_by is None:
+        """The aggregate now, at a version, as the log knew it at a recorded time, or by what had happened in the
+        business at some time, as far as is known."""
+        if version is None and recorded_by is None and occurred_by is None:
             found = await self._load_many(db, {decider.stream(id): decider})
             working = found[decider.stream(id)]
             return Loaded(working.state, working.version)
         rows = await db.fetch(
             "select version, type, data from event where stream = $1 and ($2::int is null or version <= $2)"
-            " and ($3::timestamptz is null or recorded_at <= $3) order by version",
+            " and ($3::timestamptz is null or recorded_at <= $3) and ($4::timestamptz is null or occurred_at <= $4)"
+            " order by version",
             decider.stream(id),
             version,
             recorded_by,
+            occurred_by,
         )
         state = decider.fold(decider.codec.decode(row["type"], row["data"]) for row in rows)
         return Loaded(state, rows[-1]["version"] if rows else 0)
 
-    async def history(self, db: Db, stream: str, *, after: int = 0, limit: int = 100) -> list[Fact[Any]]:
+    async def history(
+        self,
+        db: Db,
+        stream: str,
+        *,
+        after: int = 0,
+        limit: int | None = 100,
+        recorded_by: datetime | None = None,
+        occurred_by: datetime | None = None,
+    ) -> list[Fact[Any]]:
         rows = await db.fetch(
             "select e.*, s.incarnation from event e, store s where stream = $1 and version > $2"
-            " order by version limit $3",
+            " and ($4::timestamptz is null or e.recorded_at <= $4)"
+            " and ($5::timestamptz is null or e.occurred_at <= $5) order by version limit $3",
             stream,
             after,
             limit,
+            recorded_by,
+            occurred_by,
         )
         return [self.fact(row) for row in rows]
+
+    async def replay(self, db: Db, view: View, facts: Iterable[Fact[Any]]) -> None:
+        """Makes the view's tables anew from these facts alone: temporary ones of generation 0, gone with the
+        transaction that `db` is in."""
+        for table in view.tables:
+            await db.execute(f"create temp table {physical(table, 0)} ({table.columns}) on commit drop")
+        await run_statements(db, (s for fact in facts for s in view.project(fact)), 0)
+
+    async def forget(self, db: Db, *, older_than: timedelta, limit: int) -> int:
+        """Deletes what is known of callers' requests of that age, at most `limit` of them; the events stay. Returns
+        how many there were."""
+        deleted = await db.fetch(
+            "delete from command where id = any (array(select id from command where request is not null"
+            " and recorded_at < clock_timestamp() - $1::interval order by recorded_at limit $2"
+            " for update skip locked)) returning id",
+            older_than,
+            limit,
+        )
+        return len(deleted)
 
     def fact(self, row: Mapping[str, Any]) -> Fact[Any]:
         """From a row of the event table, with the incarnation beside it."""
@@ -182,7 +234,8 @@ class Store:
         """Decides all of the intents in order and appends what they led to in one call; `db` is inside a transaction
         if there are inline views. A refusal is an outcome and leaves the others alone.
 
-        Raises Conflict for a lost race, ViewsChanged and AlreadyHandled; then nothing of it has happened.
+        Raises Conflict for a lost race, ViewsChanged, AlreadyHandled, InFlight, KeyReused and VersionNeeded; then
+        nothing of it has happened.
         """
         answered = await self._answered(db, intents)
         fresh = {i.stream: i.send.decider for i in intents if i.command_id not in answered}
@@ -213,17 +266,21 @@ class Store:
         return outcomes
 
     async def _answered(self, db: Db, intents: Iterable[Intent]) -> dict[UUID | None, Receipt | Rejected]:
-        ids = {i.command_id for i in intents if i.command_id is not None}
+        ids = {i.command_id: i.request for i in intents if i.command_id is not None}
         if not ids:
             return {}
         rows = await db.fetch(
-            "select c.id, c.stream, c.version, c.refusal, e.position, array(select type from event t"
+            "select c.id, c.stream, c.version, c.refusal, c.request, e.position, array(select type from event t"
             " where t.stream = c.stream and t.version > c.version - c.events and t.version <= c.version"
             " order by t.version) as types"
             " from command c left join event e on c.events > 0 and e.stream = c.stream and e.version = c.version"
             " where c.id = any ($1)",
             list(ids),
         )
+        for row in rows:
+            request = ids[row["id"]]
+            if request and row["request"] and request != row["request"]:
+                raise KeyReused
         return {row["id"]: _answer(row) for row in rows}
 
     def _decide(self, working: _Working, intent: Intent, batch: _Batch) -> Receipt | Rejected:
@@ -234,8 +291,11 @@ class Store:
             events = decider.decide(intent.send.command, working.state, intent.occurred_at)
         except Rejected as refusal:
             if intent.command_id is not None:
-                batch.commands.append((intent.command_id, intent.stream, working.version, 0, _refusal_json(refusal)))
+                refused = _refusal_json(refusal)
+                batch.commands.append((intent.command_id, intent.stream, working.version, 0, refused, intent.request))
             return refusal
+        if intent.only_creates and events and working.version > 0:
+            raise VersionNeeded(intent.stream, working.version)
         for event in events:
             data = event.data()
             size = len(data) + 3 * len(intent.stream) + len(intent.context.actor.encode()) + _FIXED_HEADERS
@@ -250,7 +310,8 @@ class Store:
             batch.occurred_at.append(intent.occurred_at)
             batch.contexts.append(intent.context)
         if intent.command_id is not None:
-            batch.commands.append((intent.command_id, intent.stream, working.version, len(events), None))
+            count = len(events)
+            batch.commands.append((intent.command_id, intent.stream, working.version, count, None, intent.request))
         return Receipt(id, working.version, None, tuple(event.event_type for event in events))
 
     async def _append(self, db: Db, batch: _Batch, working: Mapping[str, _Working]) -> list[Fact[Any]]:
@@ -276,7 +337,7 @@ class Store:
                 [c.correlation_id for c in batch.contexts],
                 [c.causation_id for c in batch.contexts],
                 [c.actor for c in batch.contexts],
-                *([list(column) for column in zip(*batch.commands, strict=True)] if batch.commands else [[]] * 5),
+                *([list(column) for column in zip(*batch.commands, strict=True)] if batch.commands else [[]] * 6),
             )
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == "command_pkey":
@@ -288,6 +349,8 @@ class Store:
                 raise Conflict(stream, expected=working[stream].loaded) from error
             if error.sqlstate == VIEWS_CHANGED:
                 raise ViewsChanged from error
+            if error.sqlstate == IN_FLIGHT:
+                raise InFlight from error
             raise
         facts = [
             Fact(
