@@ -1,6 +1,7 @@
 """Cauce's published language: every event that leaves a service, declared once and read by everyone."""
 
-from events.base import Event, Period
-from events.catalogue import CATALOGUE, published_by, topic_of
+from events.base import Event, Period, PersonalData
+from events.catalogue import CATALOGUE, published_by
+from events.topics import TOPICS, Topic, topic, topic_of
 
-__all__ = ["CATALOGUE", "Event", "Period", "published_by", "topic_of"]
+__all__ = ["CATALOGUE", "TOPICS", "Event", "Period", "PersonalData", "Topic", "published_by", "topic", "topic_of"]

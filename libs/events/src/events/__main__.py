@@ -1,39 +1,108 @@
-"""`python -m events`: the catalogue as a page, and the pinned schemas.
+"""`python -m events`: the catalogue as pages, and what was released.
 
-    python -m events catalogue          prints docs/events.md
-    python -m events pin FOLDER         writes the JSON Schema of every public event that has none yet
+    python -m events catalogue     prints docs/events.md
+    python -m events asyncapi      prints docs/asyncapi.json, an AsyncAPI 3 document
+    python -m events html          prints docs/asyncapi.html, the same for a browser
+    python -m events pin           writes a draft of the schema of every event that is new or has changed
+    python -m events check         says where an event breaks what was released; exit 1 if one does
+    python -m events release       makes the drafts promises: nobody changes them from then on
 
-A schema that is pinned is released: it is never overwritten, a test compares it with the code.
+A changed event goes this way: add the optional field, `pin`, write the golden record that `check` asks for, `release`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from events.catalogue import CATALOGUE, topic_of
-from events.document import catalogue_page, schema_of
+from events.asyncapi import asyncapi
+from events.catalogue import CATALOGUE, every
+from events.document import catalogue_page
+from events.html import html_page
+from events.releases import Golden, Pin, forgotten, newest, pin, problems, release
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m events", description=__doc__.split("\n")[0] if __doc__ else None)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("catalogue", help="print the event catalogue as Markdown")
-    pin = commands.add_parser("pin", help="write the schema of every public event that is not pinned yet")
-    pin.add_argument("folder", type=Path)
+    parser = argparse.ArgumentParser(
+        prog="python -m events", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument(
+        "--folder", type=Path, default=Path("libs/events"), help="with schemas, golden records and the ledger"
+    )
     chosen = parser.parse_args(arguments)
-    if chosen.command == "catalogue":
-        print(catalogue_page(CATALOGUE, topic_of), end="")
-        return 0
-    for event in (event for events in CATALOGUE.values() for event in events):
-        path: Path = chosen.folder / f"{event.event_type}.json"
-        if not path.exists():
-            path.write_text(json.dumps(schema_of(event), indent=2, sort_keys=True) + "\n")
-            print(f"pinned {path}")
+    if not (chosen.folder / "schemas").is_dir():
+        parser.error(f"there is no {chosen.folder}/schemas: start this in the repository, or say --folder")
+    return COMMANDS[chosen.command](chosen.folder)
+
+
+def print_catalogue(folder: Path) -> int:
+    print(catalogue_page(CATALOGUE, {type: last.revision for type, last in _newest(folder).items()}), end="")
     return 0
 
+
+def print_asyncapi(folder: Path) -> int:
+    print(json.dumps(asyncapi(CATALOGUE, _examples(folder)), indent=1))
+    return 0
+
+
+def print_html(folder: Path) -> int:
+    print(html_page(asyncapi(CATALOGUE, _examples(folder))), end="")
+    return 0
+
+
+def write_drafts(folder: Path) -> int:
+    for path in pin(folder, every()):
+        print(f"pinned {path}")
+    return 0
+
+
+def write_release(folder: Path) -> int:
+    if found := problems(folder, every()):
+        return _told(found)
+    for path in release(folder):
+        print(f"released {path}")
+    return 0
+
+
+def check(folder: Path) -> int:
+    found = problems(folder, every())
+    try:
+        found += [f"the ledger lost the line {line}: take it back" for line in forgotten(folder)]
+    except (OSError, subprocess.CalledProcessError):
+        print("Without git's history nobody can tell whether a line of the ledger was taken out.", file=sys.stderr)
+    return _told(found)
+
+
+def _told(found: list[str]) -> int:
+    for sentence in found:
+        print(sentence, file=sys.stderr)
+    return 1 if found else 0
+
+
+def _newest(folder: Path) -> dict[str, Pin]:
+    found = {event.event_type: newest(folder, event) for event in every()}
+    if missing := [type for type, last in found.items() if last is None]:
+        raise SystemExit(f"not pinned yet: {', '.join(missing)}. Do `python -m events pin` first")
+    return {type: last for type, last in found.items() if last is not None}
+
+
+def _examples(folder: Path) -> dict[str, Golden]:
+    return {type: last.golden() for type, last in _newest(folder).items()}
+
+
+COMMANDS: dict[str, Callable[[Path], int]] = {
+    "catalogue": print_catalogue,
+    "asyncapi": print_asyncapi,
+    "html": print_html,
+    "pin": write_drafts,
+    "check": check,
+    "release": write_release,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

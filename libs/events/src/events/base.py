@@ -1,25 +1,45 @@
-"""What every event of the published language is: a frozen value with a name and a major version."""
+"""What every event of the published language is: a frozen value with a name, a major version and a key."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 TYPE_PATTERN = re.compile(r"^cauce\.(?P<service>[a-z]+)\.(?P<event>[A-Z][A-Za-z]+)\.v(?P<major>[1-9][0-9]*)$")
+PERSONAL = "x-personal-data"
 
 Period = Annotated[str, StringConstraints(pattern=r"^\d{4}(-(0[1-9]|1[0-2])|-Q[1-4])?$")]
 """A reporting period: `2026`, `2026-Q3` or `2026-09`."""
 
 
+@dataclass(frozen=True)
+class PersonalData:
+    """Marks a field that may tell who a person is: `legal_name: Annotated[str, PersonalData(of="partner_id")]`.
+
+    `of` is the field of the same event that names whose it is. The mark is in the event's JSON Schema as
+    `x-personal-data`, and in the catalogue.
+    """
+
+    of: str
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | {PERSONAL: self.of}
+
+
 class Event(BaseModel):
     """A fact in the past tense. Declared once, named once:
 
-        class PartnerSigned(Event, type="cauce.contract.PartnerSigned.v1"): ...
+        class PartnerSigned(Event, type="cauce.contract.PartnerSigned.v1", key="contract-{contract_id}"): ...
 
+    `key` names the stream, which is the record's key on Kafka, by the event's own field; `{uuid}` where no field has
+    the stream's id. A public event has one.
     `upcasts` maps the type names of older majors to a function that lifts their stored data to this
     version; stored bytes are never rewritten. Fields that a reader does not know are ignored.
     """
@@ -27,9 +47,12 @@ class Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64")
 
     event_type: ClassVar[str] = ""
+    event_key: ClassVar[str] = ""
     upcasts: ClassVar[Mapping[str, Upcast]] = {}
 
-    def __init_subclass__(cls, *, type: str = "", upcasts: Mapping[str, Upcast] | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, *, type: str = "", key: str = "", upcasts: Mapping[str, Upcast] | None = None, **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
         match = TYPE_PATTERN.match(type)
         if match is None:
@@ -37,8 +60,24 @@ class Event(BaseModel):
         if match["event"] != cls.__name__:
             raise TypeError(f"{cls.__name__}: the class is called otherwise than its type {type!r}")
         cls.event_type = type
+        cls.event_key = key
         cls.upcasts = upcasts or {}
 
     def data(self) -> bytes:
         """The event's JSON, as it is stored and as it is sent."""
         return self.model_dump_json().encode()
+
+
+def owner_of(event: type[Event]) -> str:
+    """The service that publishes it."""
+    return event.event_type.split(".")[1]
+
+
+def personal_data_of(event: type[Event]) -> dict[str, str]:
+    """The fields that are marked as personal, each with the field that names whose it is."""
+    return {
+        name: mark.of
+        for name, field in event.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, PersonalData)
+    }

@@ -21,6 +21,6 @@ def published_by(service: str) -> tuple[type[Event], ...]:
     return CATALOGUE.get(service, ())
 
 
-def topic_of(service: str) -> str:
-    """The Kafka topic that carries a service's events."""
-    return f"{service}.events"
+def every() -> tuple[type[Event], ...]:
+    """All public events, service by service."""
+    return tuple(event for events in CATALOGUE.values() for event in events)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, get_args
 
-from events.base import Event
+from events.base import Event, personal_data_of
+from events.envelope import ENVELOPE
+from events.topics import Topic, topic
+
+Catalogue = Mapping[str, tuple[type[Event], ...]]
+Revisions = Mapping[str, int]
+"""The newest pinned revision by event type."""
 
 
 def schema_of(event: type[Event]) -> dict[str, Any]:
@@ -16,51 +22,105 @@ def schema_of(event: type[Event]) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:{event.event_type}", **schema}
 
 
-def catalogue_page(catalogue: Mapping[str, tuple[type[Event], ...]], topic_of: Callable[[str], str]) -> str:
-    return "\n".join(_page(catalogue, topic_of)) + "\n"
+def said_of(event: type[Event]) -> str:
+    """The event's own words, on one line a paragraph."""
+    paragraphs = inspect.cleandoc(event.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def catalogue_page(catalogue: Catalogue, revisions: Revisions) -> str:
+    return "\n".join(_page(catalogue, revisions)) + "\n"
+
+
+def promise(topic: Topic) -> str:
+    """What a topic keeps, in words."""
+    kept = "for ever" if topic.retention_ms is None else f"for {topic.retention_ms / 86_400_000:g} days"
+    return f"{topic.partitions} partitions, kept {kept}"
 
 
 _INTRODUCTION = """\
 # The events
 
-Generated from `libs/events` by `make docs`; a test fails when it is stale.
+Generated from `libs/events` by `make docs`; a test fails when it is stale. The same as a document for tools:
+[asyncapi.json](asyncapi.json) (AsyncAPI 3); to read in a browser: [asyncapi.html](asyncapi.html). How to follow the
+stream from an ERP: [erp.md](erp.md).
 
 Every event travels on Kafka as a CloudEvent 1.0.2 in binary mode: the attributes are `ce_` headers, the value is
-plain JSON, and the key is the stream (`<kind>-<uuid>`), so that everything about one thing arrives in order. Beside
-the required attributes each record carries `ce_time` (when it happened in the business), `ce_recordedat` (the
-database's clock), `ce_correlationid`, `ce_causationid` (the event that it follows from), `ce_actor`,
-`ce_streamversion`, and `ce_incarnation` with `ce_position`. A reader that keeps the highest such pair it has seen of
-a partition, and passes over what is not above it, sees each event once.
+plain JSON, and the key is the stream (`<kind>-<uuid>`), so that everything about one thing arrives in order.
 
-Ignore fields that you do not know. Fields are only ever added, and optional; anything else is a new major version,
-under a new type. Decimals are JSON strings, instants RFC 3339 in UTC."""
+A record may come more than once, never out of order within its partition. A reader that keeps the highest
+`ce_sequence` it has seen of a partition, and passes over what is not above it, sees each event once.
+
+Ignore fields, headers and event types that you do not know. Fields are only ever added, and optional; anything else is
+a new major version, under a new type. Decimals are JSON strings, instants RFC 3339 in UTC. Schemas say so in
+`libs/events/schemas`, one file a revision; what is in `released.sha256` is never changed.
+
+Personal data is marked: `x-personal-data` in a schema names the field that says whose it is. Texts that people write
+(reasons, explanations) are not for names. There is no trace context (`ce_traceparent`) yet."""
 
 
-def _page(catalogue: Mapping[str, tuple[type[Event], ...]], topic_of: Callable[[str], str]) -> Iterator[str]:
+def _page(catalogue: Catalogue, revisions: Revisions) -> Iterator[str]:
     yield _INTRODUCTION
+    yield "\n## Headers\n"
+    yield from _table(("header", "what it says", ""), _headers())
+    yield "\n## Personal data\n"
+    yield from _table(("event", "field", "of"), _personal(catalogue))
     for service, events in catalogue.items():
-        yield f"\n## {service}-svc: `{topic_of(service)}`"
+        yield f"\n## {service}-svc: `{topic(service).name}`"
+        yield f"\n{promise(topic(service)).capitalize()}."
         for event in events:
-            yield f"\n### {event.__name__}\n"
-            yield inspect.cleandoc(event.__doc__ or "").replace("\n", " ")
-            yield f"\n[`{event.event_type}`](../libs/events/schemas/{event.event_type}.json)\n"
-            yield "| field | type | |"
-            yield "|---|---|---|"
-            properties = schema_of(event).get("properties", {})
-            for name, field in event.model_fields.items():
-                required = "required" if field.is_required() else "optional"
-                decimal = Decimal in (field.annotation, *get_args(field.annotation))
-                yield f"| `{name}` | {'decimal' if decimal else _type(properties[name])} | {required} |"
+            yield from _section(event, revisions[event.event_type])
 
 
-def _type(field: Mapping[str, Any]) -> str:
+def _headers() -> Iterator[Sequence[str]]:
+    yield "`content-type`", "`application/json`", ""
+    for attribute in ENVELOPE:
+        kind = "extension" if attribute.extension else "CloudEvents"
+        yield f"`{attribute.header}`", attribute.meaning, f"{kind}, where known" if attribute.optional else kind
+
+
+def _personal(catalogue: Catalogue) -> Iterator[Sequence[str]]:
+    yield "every event", "header `ce_actor`", "the person who acted"
+    for event in (event for events in catalogue.values() for event in events):
+        for field, of in personal_data_of(event).items():
+            yield event.__name__, f"`{field}`", f"`{of}`"
+
+
+def _section(event: type[Event], revision: int) -> Iterator[str]:
+    file = f"{event.event_type}.{revision}.json"
+    yield f"\n### {event.__name__}\n"
+    yield said_of(event)
+    yield (
+        f"\n`{event.event_type}`, key `{event.event_key}`;"
+        f" [schema](../libs/events/schemas/{file}), [example](../libs/events/golden/{file})\n"
+    )
+    yield from _table(("field", "type", ""), _fields(event))
+
+
+def _fields(event: type[Event]) -> Iterator[Sequence[str]]:
+    properties, personal = schema_of(event).get("properties", {}), personal_data_of(event)
+    for name, field in event.model_fields.items():
+        marks = ["required" if field.is_required() else "optional", *(["personal"] if name in personal else [])]
+        decimal = Decimal in (field.annotation, *get_args(field.annotation))
+        yield f"`{name}`", "decimal" if decimal else type_in_words(properties[name]), ", ".join(marks)
+
+
+def _table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |".replace("|  |", "| |")
+    yield "|---" * len(head) + "|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |".replace("|  |", "| |")
+
+
+def type_in_words(field: Mapping[str, Any]) -> str:
+    """A field's schema as a person would say it."""
     if "$ref" in field:
         return str(field["$ref"]).rpartition("/")[2]
     if "anyOf" in field:
-        return " or ".join(dict.fromkeys(_type(option) for option in field["anyOf"]))
+        return " or ".join(dict.fromkeys(type_in_words(option) for option in field["anyOf"]))
     if "enum" in field:
         return " or ".join(f"`{value}`" for value in field["enum"])
     if field.get("type") == "array":
-        return f"list of {_type(field.get('items', {}))}"
+        return f"list of {type_in_words(field.get('items', {}))}"
     names = {"string": "text", "null": "none"}
     return str(field.get("format") or names.get(str(field.get("type")), field.get("type", "any")))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from events.base import Event
+from events.base import Event, PersonalData
 
 PartnerKind = Literal["franchisee", "reseller", "distributor", "agent"]
 
@@ -40,18 +40,18 @@ class DimensionScore(BaseModel):
     weight: Decimal
 
 
-class PartnerApplied(Event, type="cauce.partner.PartnerApplied.v1"):
+class PartnerApplied(Event, type="cauce.partner.PartnerApplied.v1", key="application-{application_id}"):
     """Somebody asked to become a partner. The stream is the application's."""
 
     application_id: UUID
-    legal_name: str
+    legal_name: Annotated[str, PersonalData(of="application_id")]
     kind: PartnerKind
     area: str
     outlet_name: str
     external_refs: tuple[ExternalRef, ...] = ()
 
 
-class ApplicationScored(Event, type="cauce.partner.ApplicationScored.v1"):
+class ApplicationScored(Event, type="cauce.partner.ApplicationScored.v1", key="application-{application_id}"):
     """The application was scored against a version of the standard; `total` is the weighted score from 0 to 100.
 
     A failed gate refuses approval unless it is overridden.
@@ -65,7 +65,7 @@ class ApplicationScored(Event, type="cauce.partner.ApplicationScored.v1"):
     scores: tuple[DimensionScore, ...] = ()
 
 
-class ApplicationApproved(Event, type="cauce.partner.ApplicationApproved.v1"):
+class ApplicationApproved(Event, type="cauce.partner.ApplicationApproved.v1", key="application-{application_id}"):
     """The application was approved; with `override_reason`, although it failed a gate. `partner_id` is the id that the
     partner will have."""
 
@@ -74,19 +74,19 @@ class ApplicationApproved(Event, type="cauce.partner.ApplicationApproved.v1"):
     override_reason: str | None = None
 
 
-class ApplicationDeclined(Event, type="cauce.partner.ApplicationDeclined.v1"):
+class ApplicationDeclined(Event, type="cauce.partner.ApplicationDeclined.v1", key="application-{application_id}"):
     """The application was declined, with the reason given to the applicant."""
 
     application_id: UUID
     reason: str
 
 
-class PartnerRegistered(Event, type="cauce.partner.PartnerRegistered.v1"):
+class PartnerRegistered(Event, type="cauce.partner.PartnerRegistered.v1", key="partner-{partner_id}"):
     """The partner is in the registry, prospective until it signs. Its id is fixed from here on."""
 
     partner_id: UUID
     application_id: UUID
-    legal_name: str
+    legal_name: Annotated[str, PersonalData(of="partner_id")]
     kind: PartnerKind
     area: str
     outlet_id: UUID
@@ -94,7 +94,7 @@ class PartnerRegistered(Event, type="cauce.partner.PartnerRegistered.v1"):
     external_refs: tuple[ExternalRef, ...] = ()
 
 
-class OutletOpened(Event, type="cauce.partner.OutletOpened.v1"):
+class OutletOpened(Event, type="cauce.partner.OutletOpened.v1", key="partner-{partner_id}"):
     """Every critical item of the outlet's opening checklist is done and the outlet opened."""
 
     partner_id: UUID
@@ -104,34 +104,34 @@ class OutletOpened(Event, type="cauce.partner.OutletOpened.v1"):
     opened_on: date
 
 
-class PartnerActivated(Event, type="cauce.partner.PartnerActivated.v1"):
+class PartnerActivated(Event, type="cauce.partner.PartnerActivated.v1", key="partner-{partner_id}"):
     """Contract in force, required training completed, checklist done: the partner trades."""
 
     partner_id: UUID
 
 
-class PartnerSuspended(Event, type="cauce.partner.PartnerSuspended.v1"):
+class PartnerSuspended(Event, type="cauce.partner.PartnerSuspended.v1", key="partner-{partner_id}"):
     """The first cause of a suspension came. Further causes are kept by partner-svc and not announced again."""
 
     partner_id: UUID
     cause: SuspensionCause
 
 
-class PartnerReinstated(Event, type="cauce.partner.PartnerReinstated.v1"):
+class PartnerReinstated(Event, type="cauce.partner.PartnerReinstated.v1", key="partner-{partner_id}"):
     """The last cause of the suspension was taken away."""
 
     partner_id: UUID
     lifted_cause_id: UUID
 
 
-class PartnerLapsed(Event, type="cauce.partner.PartnerLapsed.v1"):
+class PartnerLapsed(Event, type="cauce.partner.PartnerLapsed.v1", key="partner-{partner_id}"):
     """A prospective partner's negotiation ended without a contract."""
 
     partner_id: UUID
     reason: str
 
 
-class PartnerTerminated(Event, type="cauce.partner.PartnerTerminated.v1"):
+class PartnerTerminated(Event, type="cauce.partner.PartnerTerminated.v1", key="partner-{partner_id}"):
     """The partner's last contract ended."""
 
     partner_id: UUID

@@ -25,7 +25,7 @@ class MetricScore(BaseModel):
     weight: Decimal
 
 
-class KPIReported(Event, type="cauce.performance.KPIReported.v1"):
+class KPIReported(Event, type="cauce.performance.KPIReported.v1", key="kpi_report-{report_id}"):
     """One observation of a metric, identified by (source, source_ref). The stream is the report's."""
 
     report_id: UUID
@@ -38,7 +38,7 @@ class KPIReported(Event, type="cauce.performance.KPIReported.v1"):
     source_ref: str
 
 
-class KPIRestated(Event, type="cauce.performance.KPIRestated.v1"):
+class KPIRestated(Event, type="cauce.performance.KPIRestated.v1", key="kpi_report-{report_id}"):
     """A report was corrected; the earlier value stays in the report's history."""
 
     report_id: UUID
@@ -51,7 +51,7 @@ class KPIRestated(Event, type="cauce.performance.KPIRestated.v1"):
     source_ref: str
 
 
-class KPIReportMissed(Event, type="cauce.performance.KPIReportMissed.v1"):
+class KPIReportMissed(Event, type="cauce.performance.KPIReportMissed.v1", key="evaluation-{partner_id}"):
     """A report was due for the period and had not come when the period was closed."""
 
     partner_id: UUID
@@ -59,7 +59,7 @@ class KPIReportMissed(Event, type="cauce.performance.KPIReportMissed.v1"):
     period: Period
 
 
-class PeriodClosed(Event, type="cauce.performance.PeriodClosed.v1"):
+class PeriodClosed(Event, type="cauce.performance.PeriodClosed.v1", key="period-{uuid}"):
     """The period takes no more ordinary reports; partners are evaluated on what came. The stream is the period's."""
 
     period: Period
@@ -67,7 +67,7 @@ class PeriodClosed(Event, type="cauce.performance.PeriodClosed.v1"):
     scorecard_version: int
 
 
-class PartnerEvaluated(Event, type="cauce.performance.PartnerEvaluated.v1"):
+class PartnerEvaluated(Event, type="cauce.performance.PartnerEvaluated.v1", key="evaluation-{partner_id}"):
     """A partner's evaluation for a closed period. The stream holds all evaluations of the partner, in order.
 
     `total` is the weighted score from 0 to 100; `percentile` is the percentage of the cohort at or below it and
@@ -86,7 +86,7 @@ class PartnerEvaluated(Event, type="cauce.performance.PartnerEvaluated.v1"):
     cohort_size: int
 
 
-class EvaluationRestated(Event, type="cauce.performance.EvaluationRestated.v1"):
+class EvaluationRestated(Event, type="cauce.performance.EvaluationRestated.v1", key="evaluation-{partner_id}"):
     """Late or corrected facts changed an evaluation; `because` are the event ids of those facts."""
 
     partner_id: UUID

@@ -12,7 +12,7 @@ RestrictionKind = Literal["order_block", "credit_limit", "no_new_outlet", "fund_
 By = Literal["rule", "person"]
 
 
-class RiskFlagged(Event, type="cauce.risk.RiskFlagged.v1"):
+class RiskFlagged(Event, type="cauce.risk.RiskFlagged.v1", key="risk_profile-{partner_id}"):
     """A rule found a risk in a partner. The stream is the partner's risk profile; `evidence` are event ids."""
 
     flag_id: UUID
@@ -25,7 +25,7 @@ class RiskFlagged(Event, type="cauce.risk.RiskFlagged.v1"):
     evidence: tuple[UUID, ...]
 
 
-class RiskResolved(Event, type="cauce.risk.RiskResolved.v1"):
+class RiskResolved(Event, type="cauce.risk.RiskResolved.v1", key="risk_profile-{partner_id}"):
     """A flag is no longer open: resolved by a later fact, or dismissed by a person with a reason."""
 
     flag_id: UUID
@@ -36,7 +36,7 @@ class RiskResolved(Event, type="cauce.risk.RiskResolved.v1"):
     evidence: tuple[UUID, ...] = ()
 
 
-class RestrictionImposed(Event, type="cauce.risk.RestrictionImposed.v1"):
+class RestrictionImposed(Event, type="cauce.risk.RestrictionImposed.v1", key="risk_profile-{partner_id}"):
     """A restriction that other services obey; only the kind `suspension` suspends a partner.
 
     `reason` is a sentence for people, `evidence` are event ids. With `by="rule"`, `rule` and `rule_version` say which.
@@ -52,7 +52,7 @@ class RestrictionImposed(Event, type="cauce.risk.RestrictionImposed.v1"):
     rule_version: int | None = None
 
 
-class RestrictionLifted(Event, type="cauce.risk.RestrictionLifted.v1"):
+class RestrictionLifted(Event, type="cauce.risk.RestrictionLifted.v1", key="risk_profile-{partner_id}"):
     """The restriction no longer holds: later evaluations lifted it, or a person did."""
 
     restriction_id: UUID

@@ -9,7 +9,7 @@ from uuid import UUID
 from events.base import Event
 
 
-class TrainingAssigned(Event, type="cauce.training.TrainingAssigned.v1"):
+class TrainingAssigned(Event, type="cauce.training.TrainingAssigned.v1", key="enrolment-{enrolment_id}"):
     """A partner has to take a course, by the terms that the course had then. The stream is the enrolment's.
 
     Scores and the pass mark run from 0 to 100. Without `validity_months` the certificate does not expire; days are
@@ -28,7 +28,7 @@ class TrainingAssigned(Event, type="cauce.training.TrainingAssigned.v1"):
     assigned_on: date
 
 
-class TrainingCompleted(Event, type="cauce.training.TrainingCompleted.v1"):
+class TrainingCompleted(Event, type="cauce.training.TrainingCompleted.v1", key="enrolment-{enrolment_id}"):
     """The partner passed the course; score from 0 to 100. Without `valid_until` the certificate does not expire."""
 
     enrolment_id: UUID
@@ -39,7 +39,7 @@ class TrainingCompleted(Event, type="cauce.training.TrainingCompleted.v1"):
     valid_until: date | None = None
 
 
-class TrainingFailed(Event, type="cauce.training.TrainingFailed.v1"):
+class TrainingFailed(Event, type="cauce.training.TrainingFailed.v1", key="enrolment-{enrolment_id}"):
     """An assessment was below the pass mark; `attempts_left` retakes remain, and with none left it is final."""
 
     enrolment_id: UUID
@@ -50,7 +50,7 @@ class TrainingFailed(Event, type="cauce.training.TrainingFailed.v1"):
     attempts_left: int
 
 
-class CertificateExpired(Event, type="cauce.training.CertificateExpired.v1"):
+class CertificateExpired(Event, type="cauce.training.CertificateExpired.v1", key="enrolment-{enrolment_id}"):
     """The certificate's last day has passed and it was not renewed; `expired_on` is the first day without it."""
 
     enrolment_id: UUID

@@ -1,0 +1,51 @@
+"""The topics, declared in one place: who asks for one, or makes it, looks here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+RECORD_BYTES = 1_048_588
+"""What a topic of ours takes at once; brokers may be set otherwise."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One service's events. The count of partitions decides where keys go, so it is fixed: growth is a new topic.
+
+    `retention_ms` None keeps everything. How often each record is kept is the environment's business.
+    """
+
+    service: str
+    partitions: int = 6
+    retention_ms: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}.events"
+
+    def configs(self, replication: int) -> dict[str, str]:
+        """Kafka's topic settings, where each record is kept so many times: one broker may be away."""
+        return {
+            "retention.ms": "-1" if self.retention_ms is None else str(self.retention_ms),
+            "retention.bytes": "-1",
+            "cleanup.policy": "delete",
+            "max.message.bytes": str(RECORD_BYTES),
+            "min.insync.replicas": str(max(1, replication - 1)),
+        }
+
+
+TOPICS: Mapping[str, Topic] = {
+    topic.service: topic
+    for topic in (Topic("partner"), Topic("contract"), Topic("training"), Topic("performance"), Topic("risk"))
+}
+
+
+def topic(service: str) -> Topic:
+    """The topic of a service; one that is not listed (in a test, say) gets what is usual."""
+    return TOPICS.get(service) or Topic(service)
+
+
+def topic_of(service: str) -> str:
+    """The name of the Kafka topic that carries a service's events."""
+    return topic(service).name
