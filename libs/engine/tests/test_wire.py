@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
 from engine.decider import Codec
 from engine.wire import UNREADABLE, Headers, Raw, headers_of, raw_from, unreadable
+from events.envelope import ENVELOPE, sequence, source_of
 from events.partner import PartnerActivated
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
 
 ID = UUID(int=1)
 RAW = Raw(
@@ -68,11 +71,27 @@ def test_the_headers_are_cloudevents_in_binary_mode_with_a_plain_json_value() ->
         "ce_correlationid": b"00000000-0000-0000-0000-000000000002",
         "ce_causationid": b"00000000-0000-0000-0000-000000000003",
         "ce_actor": b"ana",
+        "ce_sequence": b"0000000002.0000000000000000041",
         "ce_incarnation": b"2",
         "ce_position": b"41",
         "ce_streamversion": b"3",
         "ce_recordedat": b"2026-03-02T09:00:00.123456Z",
     }
+
+
+def test_every_attribute_that_is_declared_is_sent_and_looks_as_declared() -> None:
+    headers = {name: value.decode() for name, value in headers_of(RAW, source_of("partner"))}
+    assert headers.keys() == {"content-type", *(attribute.header for attribute in ENVELOPE)}
+    for attribute in ENVELOPE:
+        Draft202012Validator(attribute.schema, format_checker=FormatChecker()).validate(headers[attribute.header])
+    without_cause = headers_of(replace(RAW, causation_id=None), source_of("partner"))
+    assert headers.keys() - dict(without_cause) == {a.header for a in ENVELOPE if a.optional}
+
+
+@given(st.lists(st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**63 - 1)), min_size=2, max_size=2))
+def test_sequences_compare_as_text_as_incarnations_and_positions_do(places: list[tuple[int, int]]) -> None:
+    first, second = (sequence(*place) for place in places)
+    assert (first < second) == (places[0] < places[1])
 
 
 def test_a_fact_is_decoded_with_everything_the_log_knows_of_it() -> None:
@@ -95,7 +114,7 @@ def changed(name: str, value: bytes) -> Headers:
 @pytest.mark.parametrize(
     "missing",
     [name for name, _ in OURS if name not in ("content-type", "ce_specversion", "ce_source", "ce_partitionkey",
-                                              "ce_causationid")],
+                                              "ce_sequence", "ce_causationid")],
 )  # fmt: skip
 def test_a_record_without_one_of_our_headers_is_not_ours(missing: str) -> None:
     with pytest.raises(KeyError):

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     InvalidTimestampError,
     KafkaError,
@@ -23,6 +24,7 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.partitioner import murmur2
+from events import Topic
 
 from engine.errors import Refused, Unavailable
 from engine.topic_ids import TopicIds
@@ -33,8 +35,6 @@ T = TypeVar("T")
 
 REQUEST_SECONDS = 10.0
 BATCH_BYTES = 950_000
-RECORD_BYTES: Final = 1_048_588
-"""What a topic of ours takes at once; brokers may be set otherwise."""
 REFUSALS: Final = (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
@@ -216,26 +216,34 @@ async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await closed(client.close())
 
 
-async def create_topic(bootstrap: str, topic: str, *, partitions: int, replication: int) -> None:
-    """Creates the topic with unlimited retention, or asserts that it has this many partitions: the count decides
-    where keys go and is never changed (growth is a new topic)."""
-    configs = {
-        "retention.ms": "-1",
-        "retention.bytes": "-1",
-        "cleanup.policy": "delete",
-        "max.message.bytes": str(RECORD_BYTES),
-        "min.insync.replicas": str(max(1, replication - 1)),
-    }
+async def create_topic(
+    bootstrap: str, topic: str, *, partitions: int, replication: int, configs: Mapping[str, str] | None = None
+) -> bool:
+    """Creates the topic, with the settings that topics of ours usually have unless told otherwise; False if it was
+    there. Asserts that it has this many partitions: the count decides where keys go and is never changed (growth is a
+    new topic)."""
+    configs = dict(Topic("").configs(replication) if configs is None else configs)
     async with admin(bootstrap) as client:
         answer = await bounded(client.create_topics([NewTopic(topic, partitions, replication, topic_configs=configs)]))
+        created = True
         for _, code, *rest in answer.topic_errors:
             error = for_code(code)
-            if code != 0 and error is not TopicAlreadyExistsError:
+            if error is TopicAlreadyExistsError:
+                created = False
+            elif code != 0:
                 raise error(f"creating {topic}: {rest[0] if rest else ''}")
         described = await bounded(client.describe_topics([topic]))
         found = len(described[0]["partitions"])
         if found not in (0, partitions):  # 0: created this moment, not yet led
             raise ValueError(f"topic {topic} has {found} partitions and not {partitions}: a topic is never resized")
+    return created
+
+
+async def topic_configs(bootstrap: str, topic: str) -> dict[str, str]:
+    """The settings that the topic has now."""
+    async with admin(bootstrap) as client:
+        [answer] = await bounded(client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)]))
+    return {entry[0]: entry[1] for entry in answer.resources[0][4]}
 
 
 async def topic_ids(bootstrap: str, topics: Sequence[str]) -> dict[str, UUID]:

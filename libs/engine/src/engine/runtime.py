@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
-from events import CATALOGUE, topic_of
+from events import CATALOGUE, topic
 from pydantic import TypeAdapter
 
 from engine.commands import Commands
@@ -54,9 +54,12 @@ async def no_failpoint(name: str) -> None:
 
 @dataclass(frozen=True)
 class Tuning:
-    """Seconds, counts and sizes with defaults that hold in production; tests and the fault suite shorten them."""
+    """Seconds, counts and sizes with defaults that hold in production; tests and the fault suite shorten them.
 
-    partitions: int = 6
+    `partitions` of every topic, where it is not as declared; `replication` is the environment's.
+    """
+
+    partitions: int | None = None
     replication: int = 1
     lease_seconds: float = 10.0
     session_seconds: float = 10.0
@@ -131,7 +134,11 @@ class Engine:
         return heard | {source for view in self._views for source in builds.sources(view)}
 
     def topic(self, service: str) -> str:
-        return self._prefix + topic_of(service)
+        return self._prefix + topic(service).name
+
+    def partitions(self, service: str) -> int:
+        """How many the service's topic has."""
+        return self.tuning.partitions or topic(service).partitions
 
     # -- its life
 
@@ -151,7 +158,8 @@ class Engine:
             await create_topic(
                 self._kafka,
                 self.topic(service),
-                partitions=self.tuning.partitions,
+                partitions=self.partitions(service),
+                configs=topic(service).configs(self.tuning.replication),
                 replication=self.tuning.replication,
             )
 
@@ -231,7 +239,7 @@ class Engine:
             group=self._prefix + self.service,
             watcher=self._watcher,
             holder=f"{socket.gethostname()}/{os.getpid()}/{self._pod.hex[:8]}",
-            partitions=self.tuning.partitions,
+            partitions=self.partitions(self.service),
             lease_seconds=self.tuning.lease_seconds,
             session_seconds=self.tuning.session_seconds,
             batch=self.tuning.batch,

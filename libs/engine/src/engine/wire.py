@@ -1,7 +1,6 @@
 """How a fact travels on Kafka: CloudEvents 1.0.2 in binary mode, JSON value, and back.
 
-Extensions beside the required attributes: `partitionkey` (the stream), `correlationid`, `causationid`, `actor`,
-`incarnation` and `position` (the order of one service's facts), `streamversion` and `recordedat`.
+Which attributes a record carries and what they mean is declared in `events.envelope`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import asyncpg
+from events.envelope import CONTENT_TYPE, SPEC_VERSION, sequence
 
 from engine.decider import Codec
 from engine.facts import Fact
@@ -73,8 +73,8 @@ def raw_of(row: asyncpg.Record) -> Raw:
 
 def headers_of(raw: Raw, source: str) -> Headers:
     headers = [
-        ("content-type", b"application/json"),
-        ("ce_specversion", b"1.0"),
+        ("content-type", CONTENT_TYPE.encode()),
+        ("ce_specversion", SPEC_VERSION.encode()),
         ("ce_id", str(raw.id).encode()),
         ("ce_source", source.encode()),
         ("ce_type", raw.type.encode()),
@@ -83,6 +83,7 @@ def headers_of(raw: Raw, source: str) -> Headers:
         ("ce_partitionkey", raw.stream.encode()),
         ("ce_correlationid", str(raw.correlation_id).encode()),
         ("ce_actor", raw.actor.encode()),
+        ("ce_sequence", sequence(raw.incarnation, raw.position).encode()),
         ("ce_incarnation", b"%d" % raw.incarnation),
         ("ce_position", b"%d" % raw.position),
         ("ce_streamversion", b"%d" % raw.version),
