@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 from engine.testing import scenario
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from partner.domain.registration import (
     ClaimName,
@@ -44,6 +44,7 @@ def test_other_names_are_other_names(one: str, other: str) -> None:
 
 
 @given(st.text())
+@example("T¨")
 def test_normalising_twice_is_normalising_once(name: str) -> None:
     assert normalised(normalised(name)) == normalised(name)
 

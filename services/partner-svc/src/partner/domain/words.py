@@ -16,7 +16,8 @@ def normalised(name: str) -> str:
     `TESORO - SEWARD HWY` and `TESORO -SEWARD HWY` are both `tesorosewardhwy`.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return "".join(each for each in folded if unicodedata.category(each)[0] not in "CPZ")
+    kept = "".join(each for each in folded if unicodedata.category(each)[0] not in "CPZ")
+    return unicodedata.normalize("NFKC", kept)  # a mark that stood on a space now stands on a letter
 
 
 def _has_substance(name: str) -> str:
