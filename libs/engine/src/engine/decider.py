@@ -66,7 +66,8 @@ class Decider(Generic[C, S, E]):
 
     `category` names its streams (`<category>-<uuid>`); `events` is the union of the events that it may emit and
     `decide(command, state, now)` must be pure: the business time and new ids come in as values. A snapshot of the
-    state is kept every `snapshot_every` events.
+    state is kept every `snapshot_every` events. `owner(state)` is the id of whom the aggregate belongs to, for services
+    that show their own things to outsiders; without it, it belongs to nobody.
     """
 
     category: str
@@ -75,6 +76,7 @@ class Decider(Generic[C, S, E]):
     initial: Callable[[], S]
     events: UnionType | type[E]
     snapshot_every: int = field(default=20, kw_only=True)
+    owner: Callable[[S], UUID | None] | None = field(default=None, kw_only=True)
 
     def stream(self, id: UUID) -> str:
         return f"{self.category}-{id}"

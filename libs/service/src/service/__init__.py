@@ -7,6 +7,7 @@ from service.app import create_app
 from service.handling import Handle, HandleMany, Happening, NewId, Read, history_of
 from service.limits import body_limit
 from service.paging import Listing, Page, listing, page
+from service.partners import own
 from service.problems import Invalid, Problem, ProblemError
 from service.routing import UnsafeRoute
 from service.settings import InvalidSettings, Settings
@@ -31,6 +32,7 @@ __all__ = [
     "create_app",
     "history_of",
     "listing",
+    "own",
     "page",
     "scope",
 ]

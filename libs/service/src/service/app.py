@@ -16,6 +16,7 @@ from service.access import Access, Tokens
 from service.exchange import Edge
 from service.keys import Keys
 from service.metrics import RequestMetrics
+from service.partners import tables_of
 from service.roles import roles
 from service.routing import mount
 from service.settings import Settings
@@ -63,6 +64,7 @@ def create_app(
     app.state.service = service
     app.state.engine = engine
     app.state.settings = settings
+    app.state.tables = tables_of(views)
     mounted = mount(app, [*routes, *ops.routers(service, deciders)], open=ops.OPEN)
     problems.install(app)
     openapi.install(app, mounted)

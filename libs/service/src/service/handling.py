@@ -17,6 +17,7 @@ from starlette.requests import Request
 from service.access import ScopeMissing
 from service.exchange import Exchange
 from service.paging import Listing, Window, listing, page
+from service.partners import Closed, Narrowed, NothingThere, handles_own, narrowed, owner_of
 from service.problems import Invalid
 
 S = TypeVar("S")
@@ -81,6 +82,12 @@ class Caller:
             detail = f"occurred_at is in the past; recording the past needs the scope {scope}."
             raise ScopeMissing(scope, f"{self.service}.backfill_scope_needed", detail)
 
+    async def refuse_anothers(self, decider: Decider[Any, Any, Any], id: UUID, command: Command) -> None:
+        """Raises NothingThere for a command of a partner's own people that is about what is not theirs."""
+        partner = self.principal.partner_id
+        if partner is not None and not await handles_own(self.engine, decider, id, command, partner):
+            raise NothingThere(self._exchange.scope["path"])
+
     def ahead(self, command: Command) -> bool:
         return command.occurred_at is not None and command.occurred_at > self.engine.clock() + CLOCK_SKEW
 
@@ -101,6 +108,7 @@ class Handling:
         caller.refuse_the_past(command)
         if caller.ahead(command):
             raise Invalid("occurred_at", "not_in_the_future", "is in the future")
+        await caller.refuse_anothers(decider, id, command)
         first = self._resource is None
         if first:
             self._resource = (decider.category, id)
@@ -133,6 +141,8 @@ class HandlingMany:
         self, sends: Sequence[Send], *, command_ids: Sequence[UUID] | None = None
     ) -> list[Receipt | Rejected]:
         caller = self._caller
+        if caller.principal.partner_id is not None:
+            raise Closed
         for send in sends:
             caller.refuse_the_past(send.command)
         ids = command_ids
@@ -160,21 +170,28 @@ def new_id(request: Request) -> UUID:
 
 
 class Reading:
-    """The service's own views by SQL ($1, $2 ...), and its aggregates."""
+    """The service's own views by SQL ($1, $2 ...), and its aggregates; for a partner's own people, what is theirs."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, own: Narrowed | None = None) -> None:
         self._engine = engine
+        self._own = own
+
+    def _seen(self, query: str, args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+        return (query, args) if self._own is None else self._own(query, args)
 
     async def fetch(self, query: str, *args: Any) -> list[Any]:
+        query, args = self._seen(query, args)
         async with self._engine.acquire() as db:
             rows: list[Any] = await db.fetch(query, *args)
             return rows
 
     async def fetchrow(self, query: str, *args: Any) -> Any:
+        query, args = self._seen(query, args)
         async with self._engine.acquire() as db:
             return await db.fetchrow(query, *args)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
+        query, args = self._seen(query, args)
         async with self._engine.acquire() as db:
             return await db.fetchval(query, *args)
 
@@ -187,11 +204,14 @@ class Reading:
         recorded_by: datetime | None = None,
     ) -> Loaded[S]:
         """The aggregate now, at a version, or as known at a recorded time; version 0 means that it does not exist."""
-        return await self._engine.load(decider, id, version=version, recorded_by=recorded_by)
+        loaded = await self._engine.load(decider, id, version=version, recorded_by=recorded_by)
+        if self._own is None or owner_of(decider, loaded.state) == self._own.partner_id:
+            return loaded
+        return Loaded(decider.initial(), 0)
 
 
 def reading(request: Request) -> Reading:
-    return Reading(request.scope["cauce.exchange"].engine)
+    return Reading(request.scope["cauce.exchange"].engine, narrowed(request))
 
 
 Handle = Annotated[Handling, Depends(handling)]

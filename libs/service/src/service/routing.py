@@ -16,6 +16,7 @@ from service import openapi
 from service.access import Scoped, ScopeMissing
 from service.handling import PROVIDERS
 from service.limits import BodyLimit
+from service.partners import Closed, Own
 
 _ASKED = [name for name in inspect.signature(APIRoute.__init__).parameters if name not in ("self", "path", "endpoint")]
 
@@ -25,33 +26,41 @@ class UnsafeRoute(TypeError):
 
 
 class KitRoute(APIRoute):
-    """Takes scopes and body limits out of the dependencies and sees to them itself, at the very start."""
+    """Takes scopes, whose the thing is, and body limits out of the dependencies and sees to them itself, at the very
+    start."""
 
     scopes: tuple[str, ...]
+    own: Own | None
     body_limit: int | None
 
     def __init__(self, path: str, endpoint: Callable[..., Any], *, dependencies: Iterable[params.Depends], **rest: Any):
         depends = list(dependencies)
         self.scopes = tuple(d.dependency.name for d in depends if isinstance(d.dependency, Scoped))
+        self.own = next((d.dependency for d in depends if isinstance(d.dependency, Own)), None)
         limits = [d.dependency.size for d in depends if isinstance(d.dependency, BodyLimit)]
         self.body_limit = limits[-1] if limits else None
-        others = [d for d in depends if not isinstance(d.dependency, Scoped | BodyLimit)]
+        others = [d for d in depends if not isinstance(d.dependency, Scoped | Own | BodyLimit)]
         super().__init__(path, provided(endpoint), dependencies=others, **rest)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
-        scopes, body_limit = self.scopes, self.body_limit
+        scopes, own, body_limit = self.scopes, self.own, self.body_limit
         if not scopes:
             return answer
 
         async def checked(request: Request) -> Response:
             exchange = request.scope["cauce.exchange"]
-            held = (await exchange.authenticated()).scopes
+            caller = await exchange.authenticated()
             for scope in scopes:
-                if scope not in held:
+                if scope not in caller.scopes:
                     raise ScopeMissing(scope)
             if body_limit is not None:
                 exchange.body_limit = body_limit
+            if caller.partner_id is not None:
+                if own is None:
+                    raise Closed
+                request.scope["cauce.reads"] = own.reads
+                await own.admit(request, exchange.engine, caller.partner_id)
             return await answer(request)
 
         return checked
@@ -158,6 +167,8 @@ def _check(route: KitRoute, where: str, open: frozenset[str]) -> None:
         )
     if route.max_body_size is not None:
         raise UnsafeRoute(f"{where}: max_body_size is not kept here, use dependencies=[..., body_limit(bytes)]")
+    if route.own is not None and route.own.path is not None and f"{{{route.own.path}}}" not in route.path:
+        raise UnsafeRoute(f"{where} has no {{{route.own.path}}} in its path to tell whose it is")
     needed = getattr(route.endpoint, "cauce_path", "")
     if needed not in route.path:
         raise UnsafeRoute(f"{where} needs {needed} in its path, as its endpoint reads it")
