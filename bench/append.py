@@ -12,12 +12,15 @@ from uuid import uuid4
 
 import asyncpg
 from engine.runtime import Engine, Tuning
+from engine.store import Intent
 
 from bench import domain, raw
 from bench.measure import Figure, Target
 from bench.rig import Rig
 
 CALLERS = 16
+BULK_CALLERS = 4
+MANY = 100
 
 
 async def measure(rig: Rig) -> list[Figure]:
@@ -26,6 +29,15 @@ async def measure(rig: Rig) -> list[Figure]:
         async def handled() -> float:
             meters = [uuid4() for _ in range(CALLERS)]
             return await rate(rig.seconds, CALLERS, lambda n: engine.handle(domain.report(meters[n]), domain.ME))
+
+        async def alone() -> float:
+            meters = [uuid4() for _ in range(CALLERS)]
+
+            async def execute(n: int) -> None:
+                async with engine.acquire() as db:
+                    await engine.store.execute(db, [Intent(domain.report(meters[n]), domain.NOON, domain.ME)])
+
+            return await rate(rig.seconds, CALLERS, execute)
 
         async def inserted() -> float:
             meters, versions = [uuid4() for _ in range(CALLERS)], [0] * CALLERS
@@ -37,16 +49,58 @@ async def measure(rig: Rig) -> list[Figure]:
 
             return await rate(rig.seconds, CALLERS, insert)
 
-        pairs = await rig.pairs(handled, inserted)
+        together = await rig.pairs(handled, inserted)
+        apart = await rig.pairs(alone, inserted)
+    against = f"raw asyncpg INSERT of the same row and indexes, {CALLERS} connections"
     return [
         Figure.compared(
             f"handle a command of one event, {CALLERS} callers",
             "commands/s",
-            pairs,
-            against=f"raw asyncpg INSERT of the same row and indexes, {CALLERS} connections",
+            together,
+            against=against,
             target=Target("at least", 0.80),
             note="Ours also loads the aggregate and decides. Callers that come at once share a transaction; each is"
             " answered after its commit.",
+        ),
+        Figure.compared(
+            f"the same, each command in a transaction of its own, {CALLERS} connections",
+            "commands/s",
+            apart,
+            against=against,
+            note="As many writers of other processes would: two round trips, one to load and one to append.",
+        ),
+    ]
+
+
+async def measure_many(rig: Rig) -> list[Figure]:
+    async with engine_and_pool(rig) as (engine, pool):
+
+        async def handled() -> float:
+            meters = [uuid4() for _ in range(BULK_CALLERS)]
+            return MANY * await rate(
+                rig.seconds, BULK_CALLERS, lambda n: engine.handle(domain.report(meters[n], times=MANY), domain.ME)
+            )
+
+        async def inserted() -> float:
+            meters, versions = [uuid4() for _ in range(BULK_CALLERS)], [0] * BULK_CALLERS
+
+            async def insert(n: int) -> None:
+                rows = [raw.row(meters[n], versions[n] + each) for each in range(1, MANY + 1)]
+                versions[n] += MANY
+                async with pool.acquire() as db:
+                    await db.fetch(raw.INSERT_MANY, *map(list, zip(*rows, strict=True)))
+
+            return MANY * await rate(rig.seconds, BULK_CALLERS, insert)
+
+        pairs = await rig.pairs(handled, inserted)
+    return [
+        Figure.compared(
+            f"handle a command of {MANY} events, {BULK_CALLERS} callers",
+            "events/s",
+            pairs,
+            against=f"raw INSERT from unnest of the same {MANY} rows, {BULK_CALLERS} connections",
+            target=Target("at least", 0.90),
+            note="Both make the events and their JSON; ours also loads, decides and folds.",
         )
     ]
 

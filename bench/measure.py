@@ -81,7 +81,9 @@ class Figure:
     note: str = ""
 
     @classmethod
-    def compared(cls, what: str, unit: str, pairs: Pairs, *, against: str, target: Target, note: str = "") -> Figure:
+    def compared(
+        cls, what: str, unit: str, pairs: Pairs, *, against: str, target: Target | None = None, note: str = ""
+    ) -> Figure:
         return cls(what, unit, pairs.ours, against, pairs.baseline, target, note)
 
     @property

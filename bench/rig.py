@@ -8,7 +8,8 @@ import fcntl
 import gc
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -100,6 +101,15 @@ class Rig:
             yield prefix
         finally:
             await delete_topics(self.kafka, prefix)
+
+
+async def until(condition: Callable[[], Awaitable[Any]], every: float = 0.02, seconds: float = 900.0) -> None:
+    """Returns as soon as the condition holds. Raises Trouble when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        if time.monotonic() > deadline:
+            raise Trouble(f"waited {seconds:.0f} s in vain; what it was that did not come is above")
+        await asyncio.sleep(every)
 
 
 async def _no_reset(connection: asyncpg.Connection[Any]) -> None:
