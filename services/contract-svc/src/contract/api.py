@@ -9,7 +9,7 @@ from uuid import UUID
 from engine import Unknown
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel
-from service import Handle, Listing, Page, Read, Receipt, history_of, listing, scope
+from service import Handle, Listing, Page, Read, Receipt, history_of, listing, own, scope
 
 from contract.domain import contract, negotiation
 from contract.domain.contract import DeliverDisclosure, Party, SignContract, TerminateContract, contracts
@@ -67,7 +67,7 @@ async def let_lapse(negotiation_id: UUID, command: LetLapse, handle: Handle) -> 
     return await handle(negotiations, negotiation_id, command)
 
 
-@negotiation_routes.get("", dependencies=[READ])
+@negotiation_routes.get("", dependencies=[READ, own(query="partner_id")])
 async def list_negotiations(
     db: Read, page: Page, status: negotiation.Status | None = None, partner_id: UUID | None = None
 ) -> Listing[NegotiationView]:
@@ -83,7 +83,7 @@ async def list_negotiations(
     return listing(rows, page, key=lambda row: str(row["negotiation_id"]), item=NegotiationView)
 
 
-@negotiation_routes.get("/{negotiation_id}", dependencies=[READ])
+@negotiation_routes.get("/{negotiation_id}", dependencies=[READ, own("negotiation_id", negotiations)])
 async def read_negotiation(negotiation_id: UUID, db: Read) -> NegotiationView:
     row = await db.fetchrow("select * from negotiations where negotiation_id = $1", negotiation_id)
     if row is None:
@@ -100,7 +100,11 @@ async def deliver_disclosure(contract_id: UUID, command: DeliverDisclosure, hand
     return await handle(contracts, contract_id, command)
 
 
-@contract_routes.post("/{contract_id}/signatures", status_code=201, dependencies=[WRITE])
+@contract_routes.post(
+    "/{contract_id}/signatures",
+    status_code=201,
+    dependencies=[WRITE, own("contract_id", contracts, only={"party": Party.PARTNER})],
+)
 async def sign_contract(contract_id: UUID, command: SignContract, handle: Handle) -> Receipt:
     """Signing early is refused with the date from which it is allowed, and the law that says so."""
     return await handle(contracts, contract_id, command)
@@ -111,7 +115,7 @@ async def terminate_contract(contract_id: UUID, command: TerminateContract, hand
     return await handle(contracts, contract_id, command)
 
 
-@contract_routes.get("", dependencies=[READ])
+@contract_routes.get("", dependencies=[READ, own(query="partner_id")])
 async def list_contracts(
     db: Read, page: Page, status: contract.Status | None = None, partner_id: UUID | None = None
 ) -> Listing[ContractView]:
@@ -126,7 +130,7 @@ async def list_contracts(
     return listing(rows, page, key=lambda row: str(row["contract_id"]), item=ContractView)
 
 
-@contract_routes.get("/{contract_id}", dependencies=[READ])
+@contract_routes.get("/{contract_id}", dependencies=[READ, own("contract_id", contracts)])
 async def read_contract(contract_id: UUID, db: Read) -> ContractView:
     row = await db.fetchrow("select * from contracts where contract_id = $1", contract_id)
     if row is None:

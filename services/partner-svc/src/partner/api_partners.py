@@ -7,7 +7,7 @@ from uuid import UUID
 
 from engine import Command, Unknown
 from fastapi import APIRouter, Query
-from service import Handle, Listing, Page, Read, Receipt, history_of, listing, scope
+from service import Handle, Listing, Page, Read, Receipt, history_of, listing, own, scope
 
 from partner import shown
 from partner.domain.checklist import CompleteChecklistItem, OpenOutlet
@@ -57,7 +57,7 @@ async def list_partners(
     return listing(rows, page, key=lambda row: str(row["partner_id"]), item=PartnerView)
 
 
-@router.get("/{partner_id}", dependencies=[READ])
+@router.get("/{partner_id}", dependencies=[READ, own("partner_id")])
 async def read_partner(partner_id: UUID, db: Read) -> PartnerDetail:
     """Everything that the registry knows of the partner."""
     loaded = await db.load(partners, partner_id)

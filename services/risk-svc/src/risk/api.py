@@ -7,7 +7,7 @@ from uuid import UUID
 
 from engine import Unknown
 from fastapi import APIRouter
-from service import Handle, Listing, Page, Read, Receipt, history_of, listing, scope
+from service import Handle, Listing, Page, Read, Receipt, history_of, listing, own, scope
 
 from risk import shown
 from risk.domain.flag import AcknowledgeFlag, Acknowledgement, Dismissal, DismissFlag
@@ -55,7 +55,7 @@ async def read_rule(code: Code, db: Read) -> RuleView:
     return RuleView(**row)
 
 
-@list_routes.get("/flags", dependencies=[READ])
+@list_routes.get("/flags", dependencies=[READ, own(query="partner_id")])
 async def list_flags(
     db: Read,
     page: Page,
@@ -73,7 +73,7 @@ async def list_flags(
     return listing(rows, page, key=lambda row: str(row["flag_id"]), item=FlagView)
 
 
-@list_routes.get("/restrictions", dependencies=[READ])
+@list_routes.get("/restrictions", dependencies=[READ, own(query="partner_id")])
 async def list_restrictions(
     db: Read, page: Page, status: Literal["active", "lifted"] | None = None, partner_id: UUID | None = None
 ) -> Listing[RestrictionView]:
@@ -88,7 +88,7 @@ async def list_restrictions(
     return listing(rows, page, key=lambda row: str(row["restriction_id"]), item=RestrictionView)
 
 
-@profile_routes.get("/{partner_id}", dependencies=[READ])
+@profile_routes.get("/{partner_id}", dependencies=[READ, own("partner_id")])
 async def read_risk_profile(partner_id: UUID, db: Read) -> ProfileView:
     """What is open and what holds, and every evaluation under each rule with the event that told it."""
     flags = await db.fetch(
@@ -108,7 +108,7 @@ async def read_risk_profile(partner_id: UUID, db: Read) -> ProfileView:
     )
 
 
-@profile_routes.get("/{partner_id}/why", dependencies=[READ])
+@profile_routes.get("/{partner_id}/why", dependencies=[READ, own("partner_id")])
 async def explain_risk_profile(partner_id: UUID, db: Read) -> Why:
     """For each restriction and flag, also those that are over: the evaluations behind it and the rule that judged."""
     restrictions = await db.fetch(

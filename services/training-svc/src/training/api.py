@@ -10,7 +10,7 @@ from uuid import UUID
 from engine import Command, Unknown
 from fastapi import APIRouter
 from pydantic import BaseModel
-from service import Handle, Listing, Page, Read, Receipt, history_of, listing, scope
+from service import Handle, Listing, Page, Read, Receipt, history_of, listing, own, scope
 
 from training.domain.course import CourseCode, CourseContent, DefineCourse, RetireCourse, course_id, courses
 from training.domain.enrolment import (
@@ -78,7 +78,7 @@ async def retire_course(code: CourseCode, command: RetireCourse, handle: Handle)
     return await handle(courses, course_id(code), command)
 
 
-@course_routes.get("", dependencies=[READ])
+@course_routes.get("", dependencies=[READ, own(reads=["courses"])])
 async def list_courses(db: Read, page: Page, status: Literal["active", "retired"] | None = None) -> Listing[CourseView]:
     rows = await db.fetch(
         "select * from courses where ($1::text is null or status = $1) and ($2::text is null or code > $2)"
@@ -90,7 +90,7 @@ async def list_courses(db: Read, page: Page, status: Literal["active", "retired"
     return listing(rows, page, key=lambda row: row["code"], item=CourseView)
 
 
-@course_routes.get("/{code}", dependencies=[READ])
+@course_routes.get("/{code}", dependencies=[READ, own(reads=["courses"])])
 async def read_course(code: CourseCode, db: Read) -> CourseView:
     row = await db.fetchrow("select * from courses where code = $1", code)
     if row is None:
@@ -120,7 +120,7 @@ async def open_renewal(enrolment_id: UUID, command: OpenRenewal, handle: Handle)
     return await handle(enrolments, enrolment_id, command)
 
 
-@enrolment_routes.get("", dependencies=[READ])
+@enrolment_routes.get("", dependencies=[READ, own(query="partner_id")])
 async def list_enrolments(
     db: Read,
     page: Page,
@@ -141,7 +141,7 @@ async def list_enrolments(
     return listing(rows, page, key=lambda row: str(row["enrolment_id"]), item=EnrolmentView)
 
 
-@enrolment_routes.get("/{enrolment_id}", dependencies=[READ])
+@enrolment_routes.get("/{enrolment_id}", dependencies=[READ, own("enrolment_id", enrolments)])
 async def read_enrolment(enrolment_id: UUID, db: Read) -> EnrolmentView:
     row = await db.fetchrow("select * from enrolments where enrolment_id = $1", enrolment_id)
     if row is None:

@@ -301,4 +301,11 @@ def evolve(contract: Contract, event: ContractEvent) -> Contract:
             assert_never(event)
 
 
-contracts = Decider("contract", decide, evolve, initial=Contract, events=ContractEvent)
+contracts = Decider(
+    "contract",
+    decide,
+    evolve,
+    initial=Contract,
+    events=ContractEvent,
+    owner=lambda contract: None if contract.draft is None else contract.draft.partner_id,
+)

@@ -118,4 +118,11 @@ def evolve(negotiation: Negotiation, event: NegotiationEvent) -> Negotiation:
             assert_never(event)
 
 
-negotiations = Decider("negotiation", decide, evolve, initial=Negotiation, events=NegotiationEvent)
+negotiations = Decider(
+    "negotiation",
+    decide,
+    evolve,
+    initial=Negotiation,
+    events=NegotiationEvent,
+    owner=lambda negotiation: negotiation.partner_id,
+)

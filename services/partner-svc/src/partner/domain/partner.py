@@ -387,4 +387,11 @@ def _with_contract(partner: Partner, contract_id: UUID, status: ContractStatus) 
     return replace(partner, contracts={**partner.contracts, contract_id: status})
 
 
-partners = Decider("partner", decide, evolve, initial=Partner, events=PartnerEvent)
+partners = Decider(
+    "partner",
+    decide,
+    evolve,
+    initial=Partner,
+    events=PartnerEvent,
+    owner=lambda partner: None if partner.registration is None else partner.registration.partner_id,
+)

@@ -11,7 +11,7 @@ from engine import Unknown
 from events.performance import MetricScore, Trend
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from service import Invalid, Listing, Page, Read, history_of, listing, scope
+from service import Invalid, Listing, Page, Read, history_of, listing, own, scope
 
 from performance.domain.evaluation import evaluations
 from performance.domain.period import Period
@@ -75,7 +75,7 @@ def fields(row: Mapping[str, Any]) -> dict[str, Any]:
     return dict(row) | {"scores": SCORES.validate_json(row["scores"])}
 
 
-@router.get("", dependencies=[READ])
+@router.get("", dependencies=[READ, own(query="partner_id")])
 async def list_evaluations(
     db: Read, page: Page, partner_id: UUID | None = None, period: Period | None = None, band: str | None = None
 ) -> Listing[EvaluationView]:
@@ -102,7 +102,7 @@ async def list_evaluations(
 router.add_api_route("/{id}/history", history_of(evaluations), methods=["GET"], dependencies=[READ])
 
 
-@router.get("/{partner_id}/{period}", dependencies=[READ])
+@router.get("/{partner_id}/{period}", dependencies=[READ, own("partner_id")])
 async def read_evaluation(partner_id: UUID, period: Period, db: Read) -> EvaluationWithReports:
     row = await db.fetchrow("select * from evaluations where partner_id = $1 and period = $2", partner_id, period)
     if row is None:
@@ -124,7 +124,7 @@ async def read_evaluation(partner_id: UUID, period: Period, db: Read) -> Evaluat
     )
 
 
-@missed_reports.get("", dependencies=[READ])
+@missed_reports.get("", dependencies=[READ, own(query="partner_id")])
 async def list_missed_reports(
     db: Read, page: Page, partner_id: UUID | None = None, period: Period | None = None
 ) -> Listing[MissedReportView]:

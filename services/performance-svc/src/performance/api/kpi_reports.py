@@ -8,7 +8,7 @@ from uuid import UUID
 from engine import Unknown
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
-from service import Handle, Invalid, Listing, Page, Read, Receipt, history_of, listing, scope
+from service import Handle, Invalid, Listing, Page, Read, Receipt, history_of, listing, own, scope
 
 from performance.api.known import Known
 from performance.domain.kpi_report import ReportKPI, kpi_reports
@@ -40,7 +40,7 @@ class KPIReportView(BaseModel):
     position: int
 
 
-@router.post("", status_code=201, dependencies=[WRITE])
+@router.post("", status_code=201, dependencies=[WRITE, own(body="partner_id", reads=["metrics"])])
 async def report_kpi(report: ReportKPI, db: Read, handle: Handle) -> Receipt:
     """One observation, or with `corrects` the correction of one. The same (source, source_ref) with the same content
     is a repeat; with another content it is refused."""
@@ -48,7 +48,7 @@ async def report_kpi(report: ReportKPI, db: Read, handle: Handle) -> Receipt:
     return await handle(kpi_reports, command.report_id, command)
 
 
-@router.get("", dependencies=[READ])
+@router.get("", dependencies=[READ, own(query="partner_id")])
 async def list_kpi_reports(
     db: Read, page: Page, partner_id: UUID | None = None, period: Period | None = None, metric: Code | None = None
 ) -> Listing[KPIReportView]:
@@ -66,7 +66,7 @@ async def list_kpi_reports(
     return listing(rows, page, key=lambda row: str(row["reported_at"]), item=KPIReportView)
 
 
-@router.get("/{report_id}", dependencies=[READ])
+@router.get("/{report_id}", dependencies=[READ, own("report_id", kpi_reports)])
 async def read_kpi_report(report_id: UUID, db: Read) -> KPIReportView:
     row = await db.fetchrow(
         f"select {COLUMNS} from observations where report_id = $1 and superseded_at is null", report_id

@@ -7,7 +7,7 @@ from decimal import Decimal
 from engine import Unknown
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
-from service import Handle, Happening, Listing, Page, Read, Receipt, history_of, listing, scope
+from service import Handle, Happening, Listing, Page, Read, Receipt, history_of, listing, own, scope
 
 from performance.domain.metric import (
     Aggregation,
@@ -43,7 +43,7 @@ async def define_metric(code: Code, content: MetricContent, handle: Handle) -> R
     return await handle(metrics, metric_id(code), DefineMetric(code=code, **content.model_dump()))
 
 
-@router.get("/metric-definitions", dependencies=[READ])
+@router.get("/metric-definitions", dependencies=[READ, own(reads=["metrics"])])
 async def list_metrics(db: Read, page: Page) -> Listing[MetricView]:
     rows = await db.fetch(
         "select * from metrics where ($1::text is null or code > $1) order by code limit $2", page.after, page.limit + 1
@@ -51,7 +51,7 @@ async def list_metrics(db: Read, page: Page) -> Listing[MetricView]:
     return listing(rows, page, key=lambda row: str(row["code"]), item=MetricView)
 
 
-@router.get("/metrics/{code}", dependencies=[READ])
+@router.get("/metrics/{code}", dependencies=[READ, own(reads=["metrics"])])
 async def read_metric(code: Code, db: Read) -> MetricView:
     row = await db.fetchrow("select * from metrics where code = $1", code)
     if row is None:

@@ -8,7 +8,7 @@ from typing import Any
 from engine import Unknown
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
-from service import Handle, Happening, Listing, Page, Read, Receipt, history_of, listing, scope
+from service import Handle, Happening, Listing, Page, Read, Receipt, history_of, listing, own, scope
 
 from performance.api.known import metric_terms
 from performance.domain.metric import Code
@@ -52,14 +52,14 @@ async def define_scorecard(code: Code, content: ScorecardContent, db: Read, hand
     return await handle(scorecards, scorecard_id(code), DefineScorecard(code=code, metrics=terms, **dict(content)))
 
 
-@router.get("", dependencies=[READ])
+@router.get("", dependencies=[READ, own(reads=["scorecards"])])
 async def list_scorecards(db: Read, page: Page) -> Listing[ScorecardView]:
     """The latest version of each."""
     rows = await db.fetch(LATEST, None, page.after, page.limit + 1)
     return listing(rows, page, key=lambda row: str(row["code"]), item=lambda **row: shown(row))
 
 
-@router.get("/{code}", dependencies=[READ])
+@router.get("/{code}", dependencies=[READ, own(reads=["scorecards"])])
 async def read_scorecard(code: Code, db: Read, version: int | None = None) -> ScorecardView:
     """The latest version, or the one that is asked for."""
     if version is None:

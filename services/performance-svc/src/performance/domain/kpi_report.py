@@ -213,4 +213,11 @@ def evolve(report: KPIReport, event: ReportEvent) -> KPIReport:
             assert_never(event)
 
 
-kpi_reports = Decider("kpi_report", decide, evolve, initial=KPIReport, events=ReportEvent)
+kpi_reports = Decider(
+    "kpi_report",
+    decide,
+    evolve,
+    initial=KPIReport,
+    events=ReportEvent,
+    owner=lambda report: None if report.observation is None else report.observation.partner_id,
+)

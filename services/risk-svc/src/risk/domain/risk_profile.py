@@ -155,4 +155,11 @@ def _with_restriction(profile: RiskProfile, restriction: Restriction) -> RiskPro
     return replace(profile, restrictions={**profile.restrictions, restriction.id: restriction})
 
 
-risk_profiles = Decider("risk_profile", decide, evolve, initial=RiskProfile, events=RiskProfileEvent)
+risk_profiles = Decider(
+    "risk_profile",
+    decide,
+    evolve,
+    initial=RiskProfile,
+    events=RiskProfileEvent,
+    owner=lambda profile: profile.partner_id,
+)

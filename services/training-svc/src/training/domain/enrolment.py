@@ -345,4 +345,11 @@ def evolve(enrolment: Enrolment, event: EnrolmentEvent) -> Enrolment:
             assert_never(event)
 
 
-enrolments = Decider("enrolment", decide, evolve, initial=Enrolment, events=EnrolmentEvent)
+enrolments = Decider(
+    "enrolment",
+    decide,
+    evolve,
+    initial=Enrolment,
+    events=EnrolmentEvent,
+    owner=lambda enrolment: None if enrolment.assigned is None else enrolment.assigned.partner_id,
+)
