@@ -56,8 +56,6 @@ class Servers:
 
 # -- the side of the tests
 
-keepers: list["subprocess.Popen[bytes]"] = []  # held, as they outlive the tests on purpose
-
 
 def servers(folder: Path, pytest_pid: int, seconds: float = 180.0) -> Servers:
     """The run's servers, started by whichever process asks first; the others wait here for it."""
@@ -79,7 +77,6 @@ def started(folder: Path, pytest_pid: int, seconds: float) -> Servers:
         keeper = subprocess.Popen(  # noqa: S603 - ourselves
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-    keepers.append(keeper)
     deadline = time.monotonic() + seconds
     while (found := Servers.read(folder)) is None:
         if (folder / TROUBLE).exists():
@@ -89,6 +86,7 @@ def started(folder: Path, pytest_pid: int, seconds: float) -> Servers:
         if time.monotonic() > deadline:
             raise Trouble(f"the test servers did not serve within {seconds:.0f} s:", folder / LOG)
         time.sleep(0.02)
+    keeper.returncode = 0  # it outlives this process on purpose: the garbage collector is not to complain
     return found
 
 
