@@ -46,10 +46,12 @@ types: install
 boundaries: install
 	@.venv/bin/lint-imports --no-cache
 
-# Writes docs/events.md and pins the schema of every new event.
+# Pins the schema of every new or changed event, and writes docs/events.md, docs/asyncapi.json and docs/asyncapi.html.
 docs: install
+	@$(PY) -m events pin
 	@$(PY) -m events catalogue > docs/events.md
-	@$(PY) -m events pin libs/events/schemas
+	@$(PY) -m events asyncapi > docs/asyncapi.json
+	@$(PY) -m events html > docs/asyncapi.html
 
 # Pins the newest versions of everything, with hashes. Run the tests before you commit it.
 lock: install

@@ -1,41 +1,72 @@
-import json
+"""The published language says everything about itself, and what it says is what is in the pages."""
+
+import re
 from pathlib import Path
 
 import pytest
-from events import CATALOGUE, Event, topic_of
-from events.base import TYPE_PATTERN
+from events import CATALOGUE, TOPICS, Event, Topic
+from events.base import TYPE_PATTERN, owner_of, personal_data_of
+from events.catalogue import every
 from events.document import catalogue_page, schema_of
+from events.releases import Golden, newest
 
 ROOT = Path(__file__).parents[3]
-SCHEMAS = Path(__file__).parents[1] / "schemas"
-PUBLIC = [event for events in CATALOGUE.values() for event in events]
+FOLDER = Path(__file__).parents[1]
+PUBLIC = every()
 
 
-@pytest.mark.parametrize("event", PUBLIC, ids=lambda event: event.event_type)
-def test_an_event_is_what_its_pinned_schema_says(event: type[Event]) -> None:
-    path = SCHEMAS / f"{event.event_type}.json"
-    assert path.exists(), f"{event.__name__} is new: pin it with `python -m events pin libs/events/schemas`"
-    assert schema_of(event) == json.loads(path.read_text()), (
-        f"{event.__name__} is released: its fields do not change. Add an optional field and pin anew, or a new major"
-    )
-
-
-def test_no_pinned_event_has_gone() -> None:
-    gone = {path.stem for path in SCHEMAS.glob("*.json")} - {event.event_type for event in PUBLIC}
-    assert not gone, f"these were released and must stay readable: {sorted(gone)}"
+def example_of(event: type[Event]) -> Golden:
+    pin = newest(FOLDER, event)
+    assert pin is not None
+    return pin.golden()
 
 
 @pytest.mark.parametrize("event", PUBLIC, ids=lambda event: event.event_type)
 def test_every_event_says_what_happened_and_belongs_to_its_service(event: type[Event]) -> None:
     assert event.__doc__
-    match = TYPE_PATTERN.match(event.event_type)
-    assert match is not None
-    assert event in CATALOGUE[match["service"]]
+    assert TYPE_PATTERN.match(event.event_type)
+    assert event in CATALOGUE[owner_of(event)]
+
+
+@pytest.mark.parametrize("event", PUBLIC, ids=lambda event: event.event_type)
+def test_the_key_that_an_event_declares_is_the_one_of_its_example(event: type[Event]) -> None:
+    example = example_of(event)
+    uuid = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    declared = event.event_key.replace("{uuid}", "<uuid>").format(**example.value).replace("<uuid>", uuid)
+    assert re.fullmatch(declared, example.key)
+    assert example.headers["ce_partitionkey"] == example.headers["ce_subject"] == example.key
+
+
+@pytest.mark.parametrize("event", PUBLIC, ids=lambda event: event.event_type)
+def test_personal_data_is_somebodys(event: type[Event]) -> None:
+    assert set(personal_data_of(event).values()) <= event.model_fields.keys()
+
+
+def test_a_mark_of_personal_data_is_in_the_schema_and_on_the_page() -> None:
+    [marked] = [event for event in PUBLIC if event.__name__ == "PartnerRegistered"]
+    assert personal_data_of(marked) == {"legal_name": "partner_id"}
+    assert schema_of(marked)["properties"]["legal_name"]["x-personal-data"] == "partner_id"
+    page = (ROOT / "docs" / "events.md").read_text()
+    assert "| PartnerRegistered | `legal_name` | `partner_id` |" in page
+    assert "| `legal_name` | text | required, personal |" in page
 
 
 def test_the_catalogue_page_is_up_to_date() -> None:
-    page = (ROOT / "docs" / "events.md").read_text()
-    assert page == catalogue_page(CATALOGUE, topic_of), "run `make docs`"
+    revisions = {event.event_type: pin.revision for event in PUBLIC if (pin := newest(FOLDER, event))}
+    assert (ROOT / "docs" / "events.md").read_text() == catalogue_page(CATALOGUE, revisions), "run `make docs`"
+
+
+def test_every_service_that_publishes_has_a_declared_topic_and_no_other_has() -> None:
+    assert TOPICS.keys() == CATALOGUE.keys()
+    assert {topic.name for topic in TOPICS.values()} == {f"{service}.events" for service in CATALOGUE}
+
+
+def test_a_topic_keeps_everything_unless_it_says_otherwise_and_stands_one_broker_away() -> None:
+    kept = Topic("partner").configs(replication=3)
+    assert (kept["retention.ms"], kept["retention.bytes"], kept["cleanup.policy"]) == ("-1", "-1", "delete")
+    assert kept["min.insync.replicas"] == "2"
+    assert Topic("partner").configs(replication=1)["min.insync.replicas"] == "1"
+    assert Topic("partner", retention_ms=86_400_000).configs(replication=3)["retention.ms"] == "86400000"
 
 
 def test_an_event_without_a_well_formed_type_cannot_be_declared() -> None:

@@ -42,8 +42,7 @@ _INTRODUCTION = """\
 # The events
 
 Generated from `libs/events` by `make docs`; a test fails when it is stale. The same as a document for tools:
-[asyncapi.json](asyncapi.json) (AsyncAPI 3); to read in a browser: [asyncapi.html](asyncapi.html). How to follow the
-stream from an ERP: [erp.md](erp.md).
+[asyncapi.json](asyncapi.json) (AsyncAPI 3); to read in a browser: [asyncapi.html](asyncapi.html).
 
 Every event travels on Kafka as a CloudEvent 1.0.2 in binary mode: the attributes are `ce_` headers, the value is
 plain JSON, and the key is the stream (`<kind>-<uuid>`), so that everything about one thing arrives in order.
