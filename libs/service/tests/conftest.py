@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from engine import Command, Context, Decider, Fact, Rejected, Send, Unknown
-from engine.errors import Conflict
+from engine.errors import Conflict, KeyReused, VersionNeeded
 from engine.parking import ParkedStream, RetryResult
 from engine.runtime import LogStatus, SubscriptionStatus
 from engine.store import Loaded
@@ -29,6 +29,8 @@ from pydantic import BaseModel, Field
 from service import (
     Handle,
     HandleMany,
+    HandlePut,
+    HandleSeen,
     Listing,
     NewId,
     Page,
@@ -125,6 +127,7 @@ class Rows:
 class MemoryEngine:
     facts: list[Fact[Any]] = field(default_factory=list)
     commands: dict[UUID, Receipt | Rejected] = field(default_factory=dict)
+    requests: dict[UUID, bytes | None] = field(default_factory=dict)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     parked_streams: list[ParkedStream] = field(default_factory=list)
@@ -149,17 +152,34 @@ class MemoryEngine:
         return self.missing
 
     async def handle(
-        self, send: Send, context: Context, *, expected_version: int | None = None, command_id: UUID | None = None
+        self,
+        send: Send,
+        context: Context,
+        *,
+        expected_version: int | None = None,
+        command_id: UUID | None = None,
+        request: bytes | None = None,
+        only_creates: bool = False,
     ) -> Receipt:
         if self.failure is not None:
             raise self.failure
+        if command_id is not None and self.requests.setdefault(command_id, request) != request:
+            raise KeyReused
+        version = sum(f.stream == send.decider.stream(send.id) for f in self.facts)
+        if only_creates and version:
+            raise VersionNeeded(send.decider.stream(send.id), version)
         outcome = self._handle(send, context, expected_version, command_id)
         if isinstance(outcome, Rejected):
             raise outcome
         return outcome
 
     async def handle_many(
-        self, sends: Sequence[Send], context: Context, *, command_ids: Sequence[UUID] | None = None
+        self,
+        sends: Sequence[Send],
+        context: Context,
+        *,
+        command_ids: Sequence[UUID] | None = None,
+        request: bytes | None = None,
     ) -> list[Receipt | Rejected]:
         ids = command_ids or [None] * len(sends)
         self.calls.append(("handle_many", len(sends)))
@@ -195,7 +215,13 @@ class MemoryEngine:
         return outcome
 
     async def load(
-        self, decider: Any, id: UUID, *, version: int | None = None, recorded_by: datetime | None = None
+        self,
+        decider: Any,
+        id: UUID,
+        *,
+        version: int | None = None,
+        recorded_by: datetime | None = None,
+        occurred_by: datetime | None = None,
     ) -> Loaded[Any]:
         found = [f.event for f in self.facts if f.stream == decider.stream(id)]
         found = found[:version] if recorded_by is None or recorded_by >= self.now else []
@@ -266,6 +292,14 @@ def lending_routes() -> APIRouter:
 
     @router.post("/{id}/approvals", status_code=201, dependencies=[scope("lending:decide")])
     async def approve(id: UUID, command: Approve, handle: Handle) -> Receipt:
+        return await handle(LOANS, id, command)
+
+    @router.post("/{id}/reviewed-approvals", status_code=201, dependencies=[scope("lending:decide")])
+    async def approve_seen(id: UUID, command: Approve, handle: HandleSeen) -> Receipt:
+        return await handle(LOANS, id, command)
+
+    @router.put("/{id}", dependencies=[scope("lending:write")])
+    async def put(id: UUID, command: Open, handle: HandlePut) -> Receipt:
         return await handle(LOANS, id, command)
 
     @router.post("/bulk", dependencies=[scope("lending:write"), body_limit(5000)])

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from engine import Rejected
+from engine.errors import InFlight
 from fastapi import APIRouter
 from service import Handle, HandleMany, Receipt, scope
 
@@ -117,6 +118,25 @@ async def test_an_if_match_that_is_no_version_is_a_422_that_names_it(client, eta
     assert [(e["field"], e["rule"]) for e in answer.json()["errors"]] == [("If-Match", "version")]
 
 
+async def test_a_decision_on_what_a_person_looked_at_needs_the_version_that_they_saw(client):
+    id = (await opened(client)).json()["id"]
+    path = f"/loans/{id}/reviewed-approvals"
+    answer = await client.post(path, json={"by": "eva"})
+    assert (answer.status_code, answer.json()["code"]) == (428, "version_needed")
+    answer = await client.post(path, json={"by": "eva"}, headers={"If-Match": '"7"'})
+    assert (answer.status_code, answer.json()["code"], answer.headers["etag"]) == (412, "version_mismatch", '"1"')
+    assert (await client.post(path, json={"by": "eva"}, headers={"If-Match": '"1"'})).status_code == 201
+
+
+async def test_a_put_creates_but_does_not_change_what_its_sender_has_not_seen(client):
+    path = f"/loans/{uuid4()}"
+    assert (await client.put(path, json={"amount": "5"})).headers["etag"] == '"1"'
+    answer = await client.put(path, json={"amount": "6"})
+    assert (answer.status_code, answer.json()["code"], answer.json()["actual"]) == (428, "version_needed", 1)
+    assert answer.headers["etag"] == '"1"'
+    assert (await client.put(path, json={"amount": "6"}, headers={"If-Match": '"1"'})).status_code == 200
+
+
 async def test_if_match_and_the_etag_speak_of_the_first_thing_that_a_request_handles(make_app, connect, lending):
     first, second = uuid4(), uuid4()
     made = APIRouter(tags=["pairs"])
@@ -152,8 +172,24 @@ async def test_another_key_and_no_key_are_other_requests(client, engine):
 
 async def test_a_refusal_is_repeated_too(client):
     headers = {"Idempotency-Key": "a"}
-    assert (await client.post("/loans", json={"amount": "1001"}, headers=headers)).status_code == 409
-    assert (await client.post("/loans", json={"amount": "5"}, headers=headers)).status_code == 409
+    for _ in range(2):
+        assert (await client.post("/loans", json={"amount": "1001"}, headers=headers)).status_code == 409
+
+
+@pytest.mark.parametrize("again", [{"json": {"amount": "6"}}, {"content": b'{"amount":"5" }'}])
+async def test_a_key_sent_again_with_another_body_is_a_422_and_does_nothing(client, engine, again):
+    headers = {"Idempotency-Key": "a", "Content-Type": "application/json"}
+    await opened(client, **headers)
+    answer = await client.post("/loans", headers=headers, **again)
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert len(engine.facts) == 1
+
+
+async def test_a_request_whose_repeat_is_in_flight_is_a_409_to_be_tried_again(client, engine):
+    engine.failure = InFlight()
+    answer = await client.post("/loans", json={"amount": "5"}, headers={"Idempotency-Key": "a"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "request_in_flight")
+    assert answer.headers["retry-after"] == "1"
 
 
 async def test_two_callers_may_choose_the_same_key(make_app, connect, issuer, engine):

@@ -4,21 +4,29 @@ from engine import Receipt
 
 from service.access import Principal, scope
 from service.app import create_app
-from service.handling import Handle, HandleMany, Happening, NewId, Read, history_of
+from service.handling import Handle, HandleMany, HandlePut, HandleSeen, Happening, NewId, Read, history_of
 from service.limits import body_limit
-from service.paging import Listing, Page, listing, page
+from service.moments import At, Moment
+from service.paging import Collection, Filter, Listing, Page, listing, page
 from service.partners import own
 from service.problems import Invalid, Problem, ProblemError
+from service.reads import list_of
 from service.routing import UnsafeRoute
 from service.settings import InvalidSettings, Settings
 
 __all__ = [
+    "At",
+    "Collection",
+    "Filter",
     "Handle",
     "HandleMany",
+    "HandlePut",
+    "HandleSeen",
     "Happening",
     "Invalid",
     "InvalidSettings",
     "Listing",
+    "Moment",
     "NewId",
     "Page",
     "Principal",
@@ -31,6 +39,7 @@ __all__ = [
     "body_limit",
     "create_app",
     "history_of",
+    "list_of",
     "listing",
     "own",
     "page",

@@ -6,6 +6,7 @@ One plain ASGI layer, because it is on the path of every request.
 from __future__ import annotations
 
 import asyncio
+from hashlib import blake2b
 from time import perf_counter
 from uuid import UUID, uuid4
 
@@ -32,6 +33,7 @@ class Exchange:
     reads; `version` becomes the response's ETag."""
 
     __slots__ = (
+        "_asked",
         "_edge",
         "_late",
         "_length",
@@ -53,6 +55,8 @@ class Exchange:
     def __init__(self, edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
         self._edge, self.scope, self._receive, self._send = edge, scope, receive, send
         self.headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in READ}
+        # Only for who asks by a key: a repeat of it has to be the same request.
+        self._asked = blake2b(scope["query_string"], digest_size=16) if b"idempotency-key" in self.headers else None
         self._length = 0
         self._task = asyncio.current_task()
         self._late = False
@@ -71,10 +75,17 @@ class Exchange:
             self.principal = await self._edge.access.authenticate(self.headers.get(b"authorization"))
         return self.principal
 
+    def digest(self) -> bytes:
+        """Of the query and of the body as far as it was read, byte by byte; b"" without an Idempotency-Key."""
+        return b"" if self._asked is None else self._asked.digest()
+
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
-            self._length += len(message.get("body", b""))
+            body = message.get("body", b"")
+            self._length += len(body)
+            if self._asked is not None:
+                self._asked.update(body)
             if self._length > self.body_limit:
                 detail = f"The body may have at most {self.body_limit} bytes."
                 # Closing is what spares the server the rest of it.

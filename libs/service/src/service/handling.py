@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4, uuid5
 
 from engine import Command, Context, Decider, Fact, Receipt, Rejected, Send, Unknown
-from engine.runtime import Engine
-from engine.store import Loaded
+from engine.store import Loaded, physical
 from fastapi import Depends
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.requests import Request
 
 from service.access import ScopeMissing
 from service.exchange import Exchange
-from service.paging import Listing, Window, listing, page
+from service.moments import NOW, Moment
+from service.paging import Collection, Listing, Window, listing, page
 from service.partners import Closed, Narrowed, NothingThere, handles_own, narrowed, owner_of
-from service.problems import Invalid
+from service.problems import Invalid, ProblemError
 
 S = TypeVar("S")
+T = TypeVar("T", bound=BaseModel)
 
 KEYS = UUID("9a3e1f0c-6a52-4f0e-9d0a-3f1c2b7e5d41")
 """The namespace of the ids that are derived from Idempotency-Key."""
@@ -71,6 +72,9 @@ class Caller:
             raise Invalid("If-Match", "version", 'must be the version in quotes, like "3", as the ETag gave it')
         return int(version)
 
+    def digest(self) -> bytes:
+        return self._exchange.digest()
+
     def answers(self, version: int) -> None:
         self._exchange.version = version
 
@@ -99,8 +103,9 @@ class Handling:
     raise (Rejected, Unknown), Conflict, and the problems of business time.
     """
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, *, only_creates: bool = False) -> None:
         self._caller = caller
+        self._only_creates = only_creates
         self._resource: tuple[str, UUID] | None = None
 
     async def __call__(self, decider: Decider[Any, Any, Any], id: UUID, command: Command) -> Receipt:
@@ -112,11 +117,15 @@ class Handling:
         first = self._resource is None
         if first:
             self._resource = (decider.category, id)
+        expected = caller.expected_version() if first else None
+        command_id = caller.command_id()
         receipt = await caller.engine.handle(
             Send(decider, id, command),
             caller.context,
-            expected_version=caller.expected_version() if first else None,
-            command_id=caller.command_id(),
+            expected_version=expected,
+            command_id=command_id,
+            request=None if command_id is None else caller.digest(),
+            only_creates=self._only_creates and expected is None,
         )
         if self._resource == (decider.category, id):
             caller.answers(receipt.version)
@@ -127,18 +136,33 @@ def handling(request: Request) -> Handling:
     return Handling(Caller(request.scope["cauce.exchange"]))
 
 
+def handling_seen(request: Request) -> Handling:
+    """For decisions on what a person has looked at: they say by If-Match what they have seen."""
+    caller = Caller(request.scope["cauce.exchange"])
+    if caller.expected_version() is None:
+        detail = "This decides on what you have looked at: read it, and send its ETag as If-Match."
+        raise ProblemError(428, "version_needed", detail)
+    return Handling(caller)
+
+
+def handling_put(request: Request) -> Handling:
+    """For PUT: without If-Match it creates, or repeats what is there, and changes nothing."""
+    return Handling(Caller(request.scope["cauce.exchange"]), only_creates=True)
+
+
 class HandlingMany:
     """`outcomes = await handle_many([Send(...), ...])`: one transaction, an outcome for each, refusals apart.
 
     With an Idempotency-Key the ids of the commands count through the request, so that a repeat of a long intake
-    does again only what was not done. Callers with keys of their own (a line of a source file) give `command_ids`.
+    does again only what was not done; `keyed=False` has it done as if there were none. Callers with keys of
+    their own (a line of a source file) give `command_ids`.
     """
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
     async def __call__(
-        self, sends: Sequence[Send], *, command_ids: Sequence[UUID] | None = None
+        self, sends: Sequence[Send], *, command_ids: Sequence[UUID] | None = None, keyed: bool = True
     ) -> list[Receipt | Rejected]:
         caller = self._caller
         if caller.principal.partner_id is not None:
@@ -146,12 +170,15 @@ class HandlingMany:
         for send in sends:
             caller.refuse_the_past(send.command)
         ids = command_ids
-        if ids is None and caller.key() is not None:
+        if ids is None and keyed and caller.key() is not None:
             ids = [id for _ in sends if (id := caller.command_id()) is not None]
         ahead = {n: self._refused(s.command) for n, s in enumerate(sends) if caller.ahead(s.command)}
         kept = [n for n in range(len(sends)) if n not in ahead]
         outcomes = await caller.engine.handle_many(
-            [sends[n] for n in kept], caller.context, command_ids=None if ids is None else [ids[n] for n in kept]
+            [sends[n] for n in kept],
+            caller.context,
+            command_ids=None if ids is None else [ids[n] for n in kept],
+            request=b"" if command_ids is None else None,
         )
         answers: dict[int, Receipt | Rejected] = {**ahead, **dict(zip(kept, outcomes, strict=True))}
         return [answers[n] for n in range(len(sends))]
@@ -172,8 +199,9 @@ def new_id(request: Request) -> UUID:
 class Reading:
     """The service's own views by SQL ($1, $2 ...), and its aggregates; for a partner's own people, what is theirs."""
 
-    def __init__(self, engine: Engine, own: Narrowed | None = None) -> None:
-        self._engine = engine
+    def __init__(self, exchange: Exchange, own: Narrowed | None = None) -> None:
+        self._exchange = exchange
+        self._engine = exchange.engine
         self._own = own
 
     def _seen(self, query: str, args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
@@ -201,25 +229,80 @@ class Reading:
         id: UUID,
         *,
         version: int | None = None,
-        recorded_by: datetime | None = None,
+        at: Moment = NOW,
     ) -> Loaded[S]:
-        """The aggregate now, at a version, or as known at a recorded time; version 0 means that it does not exist."""
-        loaded = await self._engine.load(decider, id, version=version, recorded_by=recorded_by)
+        """The aggregate now, at a version, or as of a moment; version 0 means that it does not exist."""
+        loaded = await self._engine.load(
+            decider, id, version=version, recorded_by=at.as_of, occurred_by=at.effective_at
+        )
         if self._own is None or owner_of(decider, loaded.state) == self._own.partner_id:
             return loaded
         return Loaded(decider.initial(), 0)
 
+    async def state(self, decider: Decider[Any, S, Any], id: UUID, at: Moment = NOW, **named: Any) -> Loaded[S]:
+        """What a response shows of one aggregate, whose version is its ETag. Raises Unknown, with `named`."""
+        loaded = await self.load(decider, id, at=at)
+        if loaded.version == 0:
+            raise Unknown(f"{self._exchange.service}.{decider.category}_unknown", **named)
+        self._answers(loaded.version, at)
+        return loaded
+
+    async def one(self, things: Collection[T], at: Moment = NOW, *, of: UUID | None = None, **key: Any) -> T:
+        """What a response shows of one thing: the row of this key. `of` is its aggregate where the key is not its id;
+        the aggregate's version is the ETag. Raises Unknown."""
+        id = next(iter(key.values())) if of is None else of
+        row = await self._now(things, id, key)
+        if row is not None and at is not NOW:
+            row = await self._then(things, id, key, at)
+        if row is None:
+            code = things.unknown or f"{self._exchange.service}.{things.decider.category}_unknown"
+            # `code` is a member of every problem already.
+            raise Unknown(code, **{things.decider.category if k == "code" else k: v for k, v in key.items()})
+        self._answers(row.pop("stream_version"), at)
+        return things.show(row)
+
+    async def _now(self, things: Collection[Any], id: UUID, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        query, args = self._seen(f"select * from ({things.rows()}) as t where {_equal(key)}", tuple(key.values()))
+        version = f"(select version from stream where id = ${len(args) + 1}) as stream_version"
+        async with self._engine.acquire() as db:
+            row = await db.fetchrow(f"select *, {version} from ({query}) as t", *args, things.decider.stream(id))
+        return None if row is None else dict(row)
+
+    async def _then(
+        self, things: Collection[Any], id: UUID, key: Mapping[str, Any], at: Moment
+    ) -> dict[str, Any] | None:
+        replayed = self._engine.replayed(
+            things.view, things.decider, id, recorded_by=at.as_of, occurred_by=at.effective_at
+        )
+        rows = things.rows(lambda table: physical(table, 0))
+        async with replayed as (db, version):
+            row = await db.fetchrow(f"select * from ({rows}) as t where {_equal(key)}", *key.values())
+        return None if row is None else {**row, "stream_version": version}
+
+    def _answers(self, version: int, at: Moment) -> None:
+        # By occurred_at events may be missing in between: that is no version that anybody could have acted on.
+        if at.effective_at is None:
+            self._exchange.version = version
+
+
+def _equal(key: Mapping[str, Any]) -> str:
+    return " and ".join(f"{column} = ${n}" for n, column in enumerate(key, 1))
+
 
 def reading(request: Request) -> Reading:
-    return Reading(request.scope["cauce.exchange"].engine, narrowed(request))
+    return Reading(request.scope["cauce.exchange"], narrowed(request))
 
 
 Handle = Annotated[Handling, Depends(handling)]
+HandleSeen = Annotated[Handling, Depends(handling_seen)]
+HandlePut = Annotated[Handling, Depends(handling_put)]
 HandleMany = Annotated[HandlingMany, Depends(handling_many)]
 NewId = Annotated[UUID, Depends(new_id)]
 Read = Annotated[Reading, Depends(reading)]
 
-PROVIDERS: frozenset[Callable[..., Any]] = frozenset({handling, handling_many, new_id, reading})
+PROVIDERS: frozenset[Callable[..., Any]] = frozenset(
+    {handling, handling_seen, handling_put, handling_many, new_id, reading}
+)
 """Called by the kit's own routes with the request: as FastAPI dependencies each would cost a tenth
 of a whole request."""
 

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from service import problems
-from service.handling import KEY_LENGTH, handling, handling_many, new_id
+from service.handling import KEY_LENGTH, handling, handling_many, handling_put, handling_seen, new_id
 
 if TYPE_CHECKING:
     from service.routing import KitRoute
@@ -85,7 +85,9 @@ def _complete(operation: dict[str, Any], route: KitRoute, method: str) -> None:
 
 
 def _headers(route: KitRoute) -> Iterator[dict[str, Any]]:
-    if route.providers & {handling, handling_many, new_id}:
+    if route.providers & {handling, handling_seen, handling_put, handling_many, new_id}:
         yield IDEMPOTENCY_KEY
-    if handling in route.providers:
+    if route.providers & {handling, handling_put}:
         yield IF_MATCH
+    if handling_seen in route.providers:
+        yield IF_MATCH | {"required": True}

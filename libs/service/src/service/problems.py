@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 from engine import Rejected, Unknown
-from engine.errors import Conflict, EventTooLarge
+from engine.errors import Conflict, EventTooLarge, InFlight, KeyReused, VersionNeeded
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
@@ -106,6 +106,9 @@ def title(code: str) -> str:
 def install(app: FastAPI) -> None:
     app.add_exception_handler(Rejected, _rejected)
     app.add_exception_handler(Conflict, _conflict)
+    app.add_exception_handler(InFlight, _in_flight)
+    app.add_exception_handler(KeyReused, _key_reused)
+    app.add_exception_handler(VersionNeeded, _version_needed)
     app.add_exception_handler(EventTooLarge, _too_large)
     app.add_exception_handler(asyncpg.DataError, _unstorable)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -139,6 +142,23 @@ async def _conflict(request: Request, conflict: Exception) -> Response:
     members = {"expected": conflict.expected, "actual": conflict.actual}
     headers = {} if conflict.actual is None else {"ETag": f'"{conflict.actual}"'}
     return problem(request.scope, status, code, detail, headers=headers, members=members)
+
+
+async def _in_flight(request: Request, error: Exception) -> Response:
+    detail = "A request of this Idempotency-Key is being handled at this moment; try again for its answer."
+    return problem(request.scope, 409, "request_in_flight", detail, headers=RETRY_AFTER)
+
+
+async def _key_reused(request: Request, error: Exception) -> Response:
+    detail = "This Idempotency-Key was sent before with another query or body; a new request needs a new key."
+    return problem(request.scope, 422, "idempotency_key_reused", detail)
+
+
+async def _version_needed(request: Request, needed: Exception) -> Response:
+    assert isinstance(needed, VersionNeeded)  # noqa: S101
+    detail = f"It exists at version {needed.actual}: read it, and say by If-Match which version you change."
+    headers = {"ETag": f'"{needed.actual}"'}
+    return problem(request.scope, 428, "version_needed", detail, headers=headers, members={"actual": needed.actual})
 
 
 async def _too_large(request: Request, error: Exception) -> Response:
@@ -216,6 +236,7 @@ DOCUMENTED = {
     "412": "If-Match names another version than the current one.",
     "413": "The body is too large.",
     "422": "The request is not well formed; `errors` names each field and the rule that it breaks.",
+    "428": "If-Match is needed: the version that the caller has looked at.",
     "503": "Postgres or Kafka is away; try again.",
 }
 

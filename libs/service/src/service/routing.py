@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, params
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from service.access import Scoped, ScopeMissing
 from service.handling import PROVIDERS
 from service.limits import BodyLimit
 from service.partners import Closed, Own
+from service.problems import Invalid
 
 _ASKED = [name for name in inspect.signature(APIRoute.__init__).parameters if name not in ("self", "path", "endpoint")]
 
@@ -32,6 +34,7 @@ class KitRoute(APIRoute):
     scopes: tuple[str, ...]
     own: Own | None
     body_limit: int | None
+    asks: frozenset[str]
 
     def __init__(self, path: str, endpoint: Callable[..., Any], *, dependencies: Iterable[params.Depends], **rest: Any):
         depends = list(dependencies)
@@ -41,6 +44,9 @@ class KitRoute(APIRoute):
         self.body_limit = limits[-1] if limits else None
         others = [d for d in depends if not isinstance(d.dependency, Scoped | Own | BodyLimit)]
         super().__init__(path, provided(endpoint), dependencies=others, **rest)
+        self.asks = frozenset(
+            p.alias for p in get_flat_params(self.dependant) if isinstance(p.field_info, params.Query)
+        )
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
@@ -61,9 +67,18 @@ class KitRoute(APIRoute):
                     raise Closed
                 request.scope["cauce.reads"] = own.reads
                 await own.admit(request, exchange.engine, caller.partner_id)
+            if request.scope["query_string"]:
+                self._check_query(request)
             return await answer(request)
 
         return checked
+
+    def _check_query(self, request: Request) -> None:
+        """Raises Invalid for a parameter that nothing reads: the caller would take the answer for another one."""
+        for name in request.query_params:
+            if name not in self.asks:
+                known = ", ".join(sorted(self.asks)) or "none"
+                raise Invalid(name, "unknown", f"is no parameter of this request; there are: {known}")
 
     @property
     def providers(self) -> frozenset[Callable[..., Any]]:
