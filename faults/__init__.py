@@ -1,0 +1,1 @@
+"""Real services under faults, and the proof that nothing was lost and nothing happened twice."""
