@@ -51,9 +51,10 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Target:
-    """`contains`: the value lies between the lowest and the highest; otherwise the median is judged."""
+    """`contains`: the value lies between the lowest and the highest; `never above`: the highest is judged; otherwise
+    the median."""
 
-    kind: Literal["at least", "at most", "contains"]
+    kind: Literal["at least", "at most", "never above", "contains"]
     value: float
 
     def met(self, judged: Spread) -> bool:
@@ -62,6 +63,8 @@ class Target:
                 return judged.median >= self.value
             case "at most":
                 return judged.median <= self.value
+            case "never above":
+                return judged.high <= self.value
             case "contains":
                 return judged.low <= self.value <= judged.high
 

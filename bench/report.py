@@ -58,7 +58,9 @@ def report(sections: dict[str, Section], folder: Path) -> None:
 
 def plot(judged: list[Figure]) -> bytes:
     """How far each figure is from its target: 1 meets it, more is better."""
-    compared = [figure for figure in judged if figure.target is not None and figure.target.kind != "contains"]
+    compared = [
+        figure for figure in judged if figure.target is not None and figure.target.kind in ("at least", "at most")
+    ]
     chart = pygal.HorizontalBar(
         style=CleanStyle,
         js=[],
@@ -97,7 +99,7 @@ def _cells(figure: Figure) -> tuple[str, str, str, str, str]:
 def _target(figure: Figure) -> str:
     if figure.target is None:
         return ""
-    sign = {"at least": ">=", "at most": "<=", "contains": "="}[figure.target.kind]
+    sign = {"at least": ">=", "at most": "<=", "never above": "<=", "contains": "="}[figure.target.kind]
     unit = "" if figure.baseline is not None else f" {figure.unit}"
     return f"{sign} {_number(figure.target.value)}{unit}"
 
