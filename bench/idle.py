@@ -47,8 +47,9 @@ async def idle(rig: Rig) -> list[Figure]:
             "% of a core",
             Spread.of(leading),
             target=Target("at most", 1.0),
-            note=f"{len(SERVICES)} services, each as {REPLICAS} processes, over {seconds:.0f} s: together {sum(cpu):.1f} %"
-            " of a core. The first process of a service leads, it holds the leases of the relay and of the readers.",
+            note=f"{len(SERVICES)} services, each as {REPLICAS} processes, over {seconds:.0f} s: together"
+            f" {sum(cpu):.1f} % of a core. The first process of a service leads: it holds the leases of the"
+            " relay and of the readers.",
         ),
         Figure(
             "an idle process that stands by: CPU",
