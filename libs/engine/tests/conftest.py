@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import asyncpg
 import pytest
 from devstack.fixtures import Databases
-from engine import Context, Policy, Process, View
+from engine import Context, Policy, Process, PublicState, View
 from engine.decider import Decider
 from engine.runtime import Engine, Tuning, no_failpoint, utc_now
 from engine.store import SCHEMA, prepare
@@ -82,6 +82,7 @@ class MakeEngine(Protocol):
         deciders: Sequence[Decider[Any, Any, Any]] | None = None,
         views: Sequence[View] = (),
         policies: Sequence[Policy | Process[Any]] = (),
+        states: Sequence[PublicState[Any]] = (),
         clock: Callable[[], Any] = utc_now,
         failpoint: Callable[[str], Awaitable[None]] = no_failpoint,
         bootstrap: str | None = None,
@@ -106,6 +107,7 @@ async def make_engine(engine_databases: Callable[[], str], kafka: str, topic_pre
         deciders: Sequence[Decider[Any, Any, Any]] | None = None,
         views: Sequence[View] = (),
         policies: Sequence[Policy | Process[Any]] = (),
+        states: Sequence[PublicState[Any]] = (),
         clock: Callable[[], Any] = utc_now,
         failpoint: Callable[[str], Awaitable[None]] = no_failpoint,
         bootstrap: str | None = None,
@@ -122,6 +124,7 @@ async def make_engine(engine_databases: Callable[[], str], kafka: str, topic_pre
             deciders=own.get(service, ()) if deciders is None else deciders,
             views=views,
             policies=policies,
+            states=states,
             clock=clock,
             failpoint=failpoint,
             tuning=Tuning(**{**SHORT, **tuning}),

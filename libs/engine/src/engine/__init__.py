@@ -3,7 +3,7 @@
 from engine.decider import Command, Decider, Rejected, Unknown
 from engine.facts import Context, Fact, Receipt
 from engine.reactions import Become, CancelTimer, Policy, Process, Reaction, Rows, Send, SetTimer, Step
-from engine.views import Statement, Table, View
+from engine.views import PublicState, Statement, Table, View
 
 __all__ = [
     "Become",
@@ -14,6 +14,7 @@ __all__ = [
     "Fact",
     "Policy",
     "Process",
+    "PublicState",
     "Reaction",
     "Receipt",
     "Rejected",

@@ -46,7 +46,7 @@ REFUSALS: Final = (
 @dataclass(frozen=True, slots=True)
 class Record:
     key: bytes
-    value: bytes
+    value: bytes | None
     headers: Headers
     timestamp_ms: int
 

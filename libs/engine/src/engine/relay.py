@@ -85,6 +85,7 @@ class Relay:
         self.cursor = 0
         self._offsets: dict[int, int] = {}
         self._skip: frozenset[Any] = frozenset()
+        self._resumed: int | None = None
 
     def wake(self) -> None:
         self._wake.set()
@@ -92,6 +93,11 @@ class Relay:
     @property
     def leads(self) -> bool:
         return self._lease.epoch is not None
+
+    @property
+    def publishes(self) -> int | None:
+        """The epoch under which it publishes; None while it does not lead, or has yet to find out where it stands."""
+        return self._lease.epoch if self._lease.epoch == self._resumed else None
 
     async def run(self) -> None:
         """Leads while it holds the lease; stands by otherwise. Ends only by cancellation."""
@@ -142,6 +148,7 @@ class Relay:
             resumed = await self._recovery.resume(db, self._lease, self._partitions)
             self.cursor, self._offsets, self._skip = resumed.cursor, resumed.offsets, resumed.skip
             self._on_published(self.cursor)
+            self._resumed = self._lease.epoch
             log.info("relay_leads", cursor=self.cursor, epoch=self._lease.epoch)
             while self._lease.epoch is not None:
                 self._wake.clear()

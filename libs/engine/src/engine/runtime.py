@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
-from events import CATALOGUE, topic
+from events import CATALOGUE, state_topic, topic
 from pydantic import TypeAdapter
 
 from engine.commands import Commands
@@ -30,7 +30,7 @@ from engine.reactions import Policy, Process, Send
 from engine.store import SCHEMA, Db, Intent, Loaded, Store, prepare
 from engine.subscriptions import Applier, Subscription
 from engine.view_builds import Build, ViewBuilds
-from engine.views import View
+from engine.views import PublicState, View
 from engine.workers import Tasks, Workers
 
 log = structlog.get_logger()
@@ -69,6 +69,7 @@ class Tuning:
     relay_window: int = 2000
     measure_seconds: float = 5.0
     request_days: float = 7.0
+    states_check_seconds: float = 30.0
 
 
 class Engine:
@@ -83,6 +84,7 @@ class Engine:
         deciders: Sequence[Decider[Any, Any, Any]],
         views: Sequence[View] = (),
         policies: Sequence[Policy | Process[Any]] = (),
+        states: Sequence[PublicState[Any]] = (),
         clock: Callable[[], datetime] = utc_now,
         tuning: Tuning | None = None,
         failpoint: Callable[[str], Awaitable[None]] = no_failpoint,
@@ -99,6 +101,7 @@ class Engine:
         self._prefix = topic_prefix
         self.failpoint = failpoint
         self._views = views
+        self._states = states
         self._pod = uuid4()
         self._processes: dict[str, ProcessHandler] = {}
         self._policies = [self._policy_subscription(policy) for policy in policies]
@@ -154,12 +157,13 @@ class Engine:
             await self._builds().migrate(connection)
         finally:
             await connection.close()
-        for service in sorted({self.service, *self._heard}):
+        topics = [topic(service) for service in sorted({self.service, *self._heard})]
+        for each in [*topics, state_topic(self.service)] if self._states else topics:
             await create_topic(
                 self._kafka,
-                self.topic(service),
-                partitions=self.partitions(service),
-                configs=topic(service).configs(self.tuning.replication),
+                self._prefix + each.name,
+                partitions=self.partitions(each.service),
+                configs=each.configs(self.tuning.replication),
                 replication=self.tuning.replication,
             )
 
@@ -245,6 +249,9 @@ class Engine:
             batch=self.tuning.batch,
             relay_window=self.tuning.relay_window,
             processes=self._processes,
+            states=self._states,
+            state_topic=self._prefix + state_topic(self.service).name,
+            states_check_seconds=self.tuning.states_check_seconds,
             clock=self.clock,
             views_changed=self.refresh_views,
             appended=self.wake,

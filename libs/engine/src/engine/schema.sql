@@ -13,6 +13,7 @@ create table if not exists store (
     backfill_reached   timestamptz                   -- business time of timers while a backfill runs; null: the wall clock
 );
 alter table store add column if not exists partitions integer;
+alter table store add column if not exists states_sent jsonb not null default '{}';  -- of the state topic: see StateTopic
 insert into store default values on conflict do nothing;
 
 create table if not exists stream (

@@ -211,6 +211,10 @@ class Store:
             actor=row["actor"],
         )
 
+    async def load_streams(self, db: Db, wanted: Mapping[str, Decider[Any, Any, Any]]) -> dict[str, Loaded[Any]]:
+        """Many aggregates as they are now, by stream."""
+        return {s: Loaded(w.state, w.version) for s, w in (await self._load_many(db, wanted)).items()}
+
     async def _load_many(self, db: Db, wanted: Mapping[str, Decider[Any, Any, Any]]) -> dict[str, _Working]:
         found = {stream: _Working(decider, decider.initial(), 0, 0) for stream, decider in wanted.items()}
         by_decider: dict[str, list[str]] = {}

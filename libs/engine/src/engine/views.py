@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from events.states import State
+
+from engine.decider import Decider
 from engine.facts import Fact
 
 
@@ -46,6 +49,18 @@ class Statement:
     table: Table
     template: str
     args: tuple[Any, ...]
+
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class PublicState(Generic[S]):
+    """How the things of one kind are shown on the service's state topic; `show` gives None for one that is not."""
+
+    decider: Decider[Any, S, Any]
+    document: type[State]
+    show: Callable[[S], State | None]
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,11 @@ from engine.log_reader import LogReader
 from engine.metrics import Metrics
 from engine.recovery import Recovery
 from engine.relay import Relay
+from engine.state_topic import StateTopic
 from engine.store import Store
 from engine.subscriptions import Applier, Heard, Subscription
 from engine.timers import Timers
+from engine.views import PublicState
 
 log = structlog.get_logger()
 
@@ -95,6 +97,9 @@ class Workers:
         batch: int,
         relay_window: int,
         processes: dict[str, ProcessHandler],
+        states: Sequence[PublicState[Any]],
+        state_topic: str,
+        states_check_seconds: float,
         clock: Callable[[], datetime],
         views_changed: Callable[[], Awaitable[None]],
         appended: Callable[[], None],
@@ -132,6 +137,20 @@ class Workers:
             failpoint=failpoint,
             window=relay_window,
         )
+        self._states: StateTopic | None = None
+        if states:
+            self._states = StateTopic(
+                pool,
+                store,
+                Producer(bootstrap),
+                watcher,
+                self.relay,
+                states,
+                check=states_check_seconds,
+                topic=state_topic,
+                source=f"/cauce/{service}",
+                partitions=partitions,
+            )
         self.timers = Timers(
             pool,
             store,
@@ -150,6 +169,8 @@ class Workers:
     def start(self, subscriptions: Sequence[Subscription]) -> None:
         self._tasks.spawn("relay", self.relay.run())
         self._tasks.spawn("timers", self.timers.run())
+        if self._states is not None:
+            self._tasks.spawn("states", self._states.run())
         for lease in (self._relay_lease, self._timer_lease):
             self._tasks.spawn(f"lease {lease.name}", lease.keep(self._pool))
         self.reconcile(subscriptions)
@@ -169,6 +190,8 @@ class Workers:
     def _published(self, position: int) -> None:
         for reading in self._readings.values():
             reading.reader.wake()
+        if self._states is not None:
+            self._states.wake()
         self._applier.pulse()
 
     def reconcile(self, subscriptions: Sequence[Subscription]) -> None:
@@ -241,6 +264,8 @@ class Workers:
     async def release(self) -> None:
         """After the tasks have ended: nothing is left to send, the leases are free for the next at once."""
         await self._producer.stop()
+        if self._states is not None:
+            await self._states.stop()
         with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError):
             async with asyncio.timeout(5), self._pool.acquire() as db:
                 for lease in (self._relay_lease, self._timer_lease, *(r.lease for r in self._readings.values())):

@@ -2,6 +2,17 @@
 
 from events.base import Event, Period, PersonalData
 from events.catalogue import CATALOGUE, published_by
-from events.topics import TOPICS, Topic, topic, topic_of
+from events.topics import TOPICS, Topic, state_topic, topic, topic_of
 
-__all__ = ["CATALOGUE", "TOPICS", "Event", "Period", "PersonalData", "Topic", "published_by", "topic", "topic_of"]
+__all__ = [
+    "CATALOGUE",
+    "TOPICS",
+    "Event",
+    "Period",
+    "PersonalData",
+    "Topic",
+    "published_by",
+    "state_topic",
+    "topic",
+    "topic_of",
+]

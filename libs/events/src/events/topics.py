@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 RECORD_BYTES = 1_048_588
 """What a topic of ours takes at once; brokers may be set otherwise."""
@@ -11,25 +12,28 @@ RECORD_BYTES = 1_048_588
 
 @dataclass(frozen=True)
 class Topic:
-    """One service's events. The count of partitions decides where keys go, so it is fixed: growth is a new topic.
+    """One service's events, or the latest state of each of its things. The count of partitions decides where keys go,
+    so it is fixed: growth is a new topic.
 
-    `retention_ms` None keeps everything. How often each record is kept is the environment's business.
+    `retention_ms` None keeps everything; of states the last of each key is kept for ever. How often each record is
+    kept is the environment's business.
     """
 
     service: str
     partitions: int = 6
     retention_ms: int | None = None
+    carries: Literal["events", "state"] = "events"
 
     @property
     def name(self) -> str:
-        return f"{self.service}.events"
+        return f"{self.service}.{self.carries}"
 
     def configs(self, replication: int) -> dict[str, str]:
         """Kafka's topic settings, where each record is kept so many times: one broker may be away."""
         return {
             "retention.ms": "-1" if self.retention_ms is None else str(self.retention_ms),
             "retention.bytes": "-1",
-            "cleanup.policy": "delete",
+            "cleanup.policy": "delete" if self.carries == "events" else "compact",
             "max.message.bytes": str(RECORD_BYTES),
             "min.insync.replicas": str(max(1, replication - 1)),
         }
@@ -44,6 +48,11 @@ TOPICS: Mapping[str, Topic] = {
 def topic(service: str) -> Topic:
     """The topic of a service; one that is not listed (in a test, say) gets what is usual."""
     return TOPICS.get(service) or Topic(service)
+
+
+def state_topic(service: str) -> Topic:
+    """Where a service's states are, keyed and spread as its events are."""
+    return replace(topic(service), retention_ms=None, carries="state")
 
 
 def topic_of(service: str) -> str:

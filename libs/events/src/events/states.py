@@ -1,0 +1,146 @@
+"""The documents of the compacted `<service>.state` topics: how a thing is now, for systems that need no history.
+
+The record's key is the stream. A record without a value says that the thing is not there any more. Like events, the
+documents only grow by optional fields; anything else is a new major. Sealed personal data stays sealed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from events.base import Period
+from events.partner import ExternalRef, PartnerKind
+from events.performance import Trend
+from events.risk import RestrictionKind
+
+TYPE_PATTERN = re.compile(r"^cauce\.(?P<service>[a-z]+)\.(?P<name>[A-Z][A-Za-z]+State)\.v[1-9][0-9]*$")
+
+
+class State(BaseModel):
+    """`class PartnerState(State, type="cauce.partner.PartnerState.v1", key="partner-{partner_id}")`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    state_type: ClassVar[str] = ""
+    state_key: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, type: str = "", key: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        match = TYPE_PATTERN.match(type)
+        if match is None or match["name"] != cls.__name__ or not key:
+            raise TypeError(f"{cls.__name__}: give type='cauce.<service>.{cls.__name__}.v<major>' and key='<stream>'")
+        cls.state_type = type
+        cls.state_key = key
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class OutletNow(_Part):
+    """A partner's place of business; `opened_on` null: not open yet."""
+
+    outlet_id: UUID
+    name: str
+    area: str
+    opened_on: date | None
+
+
+class PartnerState(State, type="cauce.partner.PartnerState.v1", key="partner-{partner_id}"):
+    """A partner of the registry. `suspended_because` has the reasons while it is suspended."""
+
+    partner_id: UUID
+    application_id: UUID
+    legal_name: str
+    kind: PartnerKind
+    area: str
+    status: Literal["prospective", "onboarding", "active", "suspended", "lapsed", "terminated"]
+    suspended_because: tuple[str, ...]
+    outlets: tuple[OutletNow, ...]
+    external_refs: tuple[ExternalRef, ...]
+
+
+class ContractState(State, type="cauce.contract.ContractState.v1", key="contract-{contract_id}"):
+    """A contract, from its draft on."""
+
+    contract_id: UUID
+    partner_id: UUID
+    status: Literal["drafted", "disclosed", "signed", "in_force", "expired", "terminated"]
+    jurisdiction: str
+    areas: tuple[str, ...]
+    royalty_percent: Decimal
+    effective_from: date | None
+    signed_by: tuple[str, ...]
+
+
+class EnrolmentState(State, type="cauce.training.EnrolmentState.v1", key="enrolment-{enrolment_id}"):
+    """A partner's training in a course; `valid_until` is the last day of a certificate that holds."""
+
+    enrolment_id: UUID
+    partner_id: UUID
+    course: str
+    required_for_launch: bool
+    status: Literal["assigned", "started", "completed", "failed", "expired", "renewing"]
+    valid_until: date | None
+
+
+class EvaluationNow(_Part):
+    """The evaluation of a period as it holds now; `percentile` null: the cohort is too small."""
+
+    period: Period
+    scorecard: str
+    scorecard_version: int
+    total: Decimal
+    band: str
+    trend: Trend | None
+    percentile: Decimal | None
+    cohort_size: int
+
+
+class EvaluationState(State, type="cauce.performance.EvaluationState.v1", key="evaluation-{partner_id}"):
+    """A partner's newest evaluation of each kind of period: year, quarter, month."""
+
+    partner_id: UUID
+    newest: tuple[EvaluationNow, ...]
+
+
+class FlagNow(_Part):
+    """An open flag."""
+
+    flag_id: UUID
+    rule: str
+    acknowledged: bool
+
+
+class RestrictionNow(_Part):
+    """A restriction that holds; `rule` null: a person imposed it."""
+
+    restriction_id: UUID
+    kind: RestrictionKind
+    rule: str | None
+    reason: str
+
+
+class RiskProfileState(State, type="cauce.risk.RiskProfileState.v1", key="risk_profile-{partner_id}"):
+    """What stands against a partner now: open flags, and restrictions to obey."""
+
+    partner_id: UUID
+    flags: tuple[FlagNow, ...]
+    restrictions: tuple[RestrictionNow, ...]
+
+
+STATES: Mapping[str, tuple[type[State], ...]] = {
+    "partner": (PartnerState,),
+    "contract": (ContractState,),
+    "training": (EnrolmentState,),
+    "performance": (EvaluationState,),
+    "risk": (RiskProfileState,),
+}
+"""Every document by the service whose state topic carries it."""
