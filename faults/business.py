@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -71,9 +71,9 @@ CONSEQUENCES = (
 )
 
 
-def consequences(channel: Channel, now: datetime) -> Iterator[str]:
+def consequences(channel: Channel, now: datetime, rules: Sequence[Consequence] = CONSEQUENCES) -> Iterator[str]:
     """Each cause has its effect exactly once."""
-    for each in CONSEQUENCES:
+    for each in rules:
         by_cause = channel[each.service].by_cause
         for cause in channel[each.source].called(each.cause):
             if not each.when(data_of(cause), now):

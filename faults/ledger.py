@@ -23,6 +23,9 @@ TRY_SECONDS = 6.0
 GIVES_UP = 0.08
 """The share of commands whose client goes away at the first failure, and never learns what became of them."""
 
+LOOK_FIRST = frozenset({412, 428})
+"""Answers to a decision on what the client has not looked at, or not at what it is now."""
+
 Outcome = Literal["acknowledged", "refused", "unknown"]
 
 
@@ -106,6 +109,10 @@ class Client(Service):
                 patience = 0.0
         async with self.slots:
             answer = await self._attempts(method, path, patience, asked, headers=headers, **kwargs)
+            while answer.status_code in LOOK_FIRST:
+                seen = await self._attempts("GET", path.rpartition("/")[0], self.patience, None, headers={})
+                headers["if-match"] = seen.headers["etag"]
+                answer = await self._attempts(method, path, patience, asked, headers=headers, **kwargs)
         content = orjson.loads(answer.content) if answer.content else {}
         self.ledger.answered_at = time.monotonic()
         if answer.status_code >= 500:
@@ -134,7 +141,7 @@ class Client(Service):
             try:
                 url = self.choice.choice(self.urls)
                 answer = await self.client.request(method, url + path, timeout=TRY_SECONDS, **kwargs)
-                if answer.status_code not in AWAY:
+                if answer.status_code not in AWAY and b'"request_in_flight"' not in answer.content[:1000]:
                     return answer
             except httpx.TransportError:
                 pass  # it shows in the count of tries; what became of the command is found out by asking again
