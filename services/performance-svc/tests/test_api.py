@@ -316,6 +316,18 @@ async def test_ndjson_is_streamed_in_compressed_with_times_and_corrections_of_it
     assert (await got(api, f"/kpi-reports/{report_id('erp', '600')}"))["occurred_at"] == "2019-06-30T00:00:00Z"
 
 
+async def test_lines_about_one_report_take_effect_in_their_order_though_batches_are_recorded_at_once(
+    api: httpx.AsyncClient, channel: Tells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "BATCH", 1)
+    first = str(report_id("erp", "0"))
+    lines = [report(ONE, "0", 0), *(report(ONE, f"fix {n}", n, corrects=first) for n in range(1, 40))]
+    content = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    receipt = await upload(api, content, "application/x-ndjson")
+    assert (receipt["accepted"], receipt["errors"]) == (40, [])
+    assert (await got(api, f"/kpi-reports/{first}"))["value"] == "39"
+
+
 async def test_only_the_first_thousand_errors_are_told_but_all_are_counted(
     api: httpx.AsyncClient, channel: Tells
 ) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 from engine import Rejected, Send
@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope
 from starlette.types import Send as SendMessage
 
 from performance.api.known import Known
-from performance.domain.kpi_report import kpi_reports
+from performance.domain.kpi_report import RecordReport, kpi_reports
 from performance.intake import Bad, Format, Good, HeaderWrong, Intake
 
 log = structlog.get_logger()
@@ -30,6 +30,8 @@ UPLOAD_LIMIT = 64 * MIB
 """Bytes as they are sent, compressed or not."""
 BATCH = 500
 """Lines that are recorded in one transaction."""
+IN_FLIGHT = 2
+"""Batches of an upload that are recorded at once: while the database works on one, the next is read and judged."""
 TOLD = 1000
 """Errors that an answer names; the rest are counted."""
 
@@ -118,9 +120,17 @@ class Upload:
     keyed: bool
     tally: Tally = field(default_factory=Tally)
     batch: list[Good] = field(default_factory=list)
+    recording: dict[asyncio.Task[None], set[UUID]] = field(default_factory=dict)
+    """Batches in flight, and the reports that each is about."""
 
     async def receive(self, intake: Intake, chunks: AsyncIterator[bytes]) -> None:
-        """Raises ProblemError for what cannot be read at all."""
+        """Raises ProblemError for what cannot be read at all. Batches in flight by then are kept, and counted."""
+        try:
+            await self.read(intake, chunks)
+        finally:
+            await asyncio.gather(*self.recording, return_exceptions=True)
+
+    async def read(self, intake: Intake, chunks: AsyncIterator[bytes]) -> None:
         try:
             async for chunk in chunks:
                 for read in intake.feed(chunk):
@@ -137,6 +147,8 @@ class Upload:
                 twice=error.twice,
             ) from None
         await self.record()
+        while self.recording:
+            await self.one_recorded()
 
     async def take(self, read: Good | Bad) -> None:
         if isinstance(read, Bad):
@@ -147,10 +159,24 @@ class Upload:
             await self.record()
 
     async def record(self) -> None:
+        """Begins to record the batch. A line that is about the same report as one in flight (its correction, say) waits
+        for it, so that lines take effect in their order."""
         if not self.batch:
             return
         batch, self.batch = self.batch, []
         commands = await self.known.complete([good.report for good in batch])
+        about = {command.report_id for command in commands}
+        while len(self.recording) >= IN_FLIGHT or any(not about.isdisjoint(ids) for ids in self.recording.values()):
+            await self.one_recorded()
+        self.recording[asyncio.create_task(self.recorded(batch, commands))] = about
+
+    async def one_recorded(self) -> None:
+        done, _ = await asyncio.wait(self.recording, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            del self.recording[task]
+            task.result()
+
+    async def recorded(self, batch: list[Good], commands: list[RecordReport]) -> None:
         sends = [Send(kpi_reports, command.report_id, command) for command in commands]
         # A line is known by its own source_ref. An Idempotency-Key is not passed on to its command, as that would fix
         # a refusal for good that the next upload may find mended (a partner that is known by then).
