@@ -33,11 +33,11 @@ class RenamedState(State, type="cauce.partner.RenamedState.v1", key="partner-{pa
     suspended: bool
 
 
-def show(partner: example.Partner) -> ExampleState | None:
+def show(id: UUID, partner: example.Partner) -> ExampleState | None:
     """Whoever has three causes is not shown any more."""
-    if partner.id is None or len(partner.causes) == 3:
+    if len(partner.causes) == 3:
         return None
-    return ExampleState(partner_id=partner.id, causes=len(partner.causes))
+    return ExampleState(partner_id=id, causes=len(partner.causes))
 
 
 SHOWN = PublicState(example.partners, ExampleState, show)
@@ -194,7 +194,7 @@ async def test_states_that_are_shown_otherwise_are_sent_anew(make_engine: MakeEn
     renamed = replace(
         SHOWN,
         document=RenamedState,
-        show=lambda partner: RenamedState(partner_id=partner.id, suspended=bool(partner.causes)),
+        show=lambda id, partner: RenamedState(partner_id=id, suspended=bool(partner.causes)),
     )
     await make_engine(states=[renamed])
 

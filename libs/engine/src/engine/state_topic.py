@@ -13,6 +13,7 @@ and the store has not is taken away.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -120,11 +121,9 @@ class StateTopic:
             if time.monotonic() - checked > self._check:
                 await self._reconcile(epoch)
                 checked = time.monotonic()
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._poll)
-            except TimeoutError:
-                continue
-            await asyncio.sleep(self._linger)  # a burst of changes of one thing is one record
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._check)  # the relay is of this process: no need to poll
+                await asyncio.sleep(self._linger)  # a burst of changes of one thing is one record
 
     async def _take_over(self, epoch: int) -> None:
         async with self._pool.acquire() as db:
@@ -178,8 +177,9 @@ class StateTopic:
         now = int(time.time() * 1000)
         records = []
         for stream, loaded in (await self._store.load_streams(db, wanted)).items():
-            shown = self._states[stream[:-37]].show(loaded.state) if loaded.version else None
-            headers = self._headers(stream, self._states[stream[:-37]].document, loaded.version)
+            state = self._states[stream[:-37]]
+            shown = state.show(UUID(stream[-36:]), loaded.state) if loaded.version else None
+            headers = self._headers(stream, state.document, loaded.version)
             value = None if shown is None else shown.model_dump_json().encode()
             records.append(Record(stream.encode(), value, headers, now))
         return records

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from events.states import State
 
@@ -56,11 +57,12 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class PublicState(Generic[S]):
-    """How the things of one kind are shown on the service's state topic; `show` gives None for one that is not."""
+    """How the things of one kind are shown on the service's state topic; `show(id, state)` gives None
+    for one that is not."""
 
     decider: Decider[Any, S, Any]
     document: type[State]
-    show: Callable[[S], State | None]
+    show: Callable[[UUID, S], State | None]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from engine import Decider, Policy, Process, View
+from engine import Decider, Policy, Process, PublicState, View
 from engine.runtime import Engine
 from fastapi import APIRouter, FastAPI
 
@@ -32,6 +32,7 @@ def create_app(
     deciders: Sequence[Decider[Any, Any, Any]],
     views: Sequence[View] = (),
     policies: Sequence[Policy | Process[Any]] = (),
+    states: Sequence[PublicState[Any]] = (),
     title: str | None = None,
     description: str = "",
     engine: Engine | None = None,
@@ -52,6 +53,7 @@ def create_app(
             deciders=deciders,
             views=views,
             policies=policies,
+            states=states,
         )
     app = FastAPI(
         title=title or f"Cauce {service}",

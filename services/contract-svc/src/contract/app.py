@@ -8,6 +8,7 @@ from service import Settings, create_app
 from contract import api, policies, views
 from contract.domain.contract import contracts
 from contract.domain.negotiation import negotiations
+from contract.states import STATES
 
 
 def app() -> FastAPI:
@@ -18,5 +19,6 @@ def app() -> FastAPI:
         deciders=[negotiations, contracts],
         views=views.VIEWS,
         policies=policies.POLICIES,
+        states=STATES,
         description="Negotiations with partners, disclosure before signature, and contracts from draft to end.",
     )

@@ -10,6 +10,7 @@ from partner.domain.application import applications
 from partner.domain.partner import partners
 from partner.domain.registration import registered_names
 from partner.domain.standard import standards
+from partner.states import STATES
 
 
 def app() -> FastAPI:
@@ -25,5 +26,6 @@ def app() -> FastAPI:
         deciders=[standards, applications, registered_names, partners],
         views=views.VIEWS,
         policies=policies.POLICIES,
+        states=STATES,
         description="Recruiting, and the registry of partners from prospective to terminated.",
     )

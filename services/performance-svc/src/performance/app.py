@@ -12,6 +12,7 @@ from performance.domain.metric import metrics
 from performance.domain.period import periods
 from performance.domain.scorecard import scorecards
 from performance.policies import policies
+from performance.states import STATES
 
 
 def app() -> FastAPI:
@@ -22,5 +23,6 @@ def app() -> FastAPI:
         deciders=[metrics, scorecards, kpi_reports, periods, evaluations],
         views=views.VIEWS,
         policies=policies(),
+        states=STATES,
         description="Metrics, what partners report of them, and their evaluation when a period is closed.",
     )

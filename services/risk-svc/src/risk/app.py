@@ -8,6 +8,7 @@ from service import Settings, create_app
 from risk import api, policies, views
 from risk.domain.risk_profile import risk_profiles
 from risk.domain.rule import rules
+from risk.states import STATES
 
 
 def app() -> FastAPI:
@@ -18,5 +19,6 @@ def app() -> FastAPI:
         deciders=[rules, risk_profiles],
         views=views.VIEWS,
         policies=policies.POLICIES,
+        states=STATES,
         description="Rules over partners' evaluations, the flags they raise and the restrictions they impose.",
     )

@@ -8,6 +8,7 @@ from service import Settings, create_app
 from training import api, policies, views
 from training.domain.course import courses
 from training.domain.enrolment import enrolments
+from training.states import STATES
 
 
 def app() -> FastAPI:
@@ -18,5 +19,6 @@ def app() -> FastAPI:
         deciders=[courses, enrolments],
         views=views.VIEWS,
         policies=policies.POLICIES,
+        states=STATES,
         description="Courses, and what partners were assigned, passed, failed and have to renew.",
     )

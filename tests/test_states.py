@@ -1,0 +1,148 @@
+"""What each service shows on its state topic, of things as a person would describe them."""
+
+from __future__ import annotations
+
+import importlib
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from contract.domain.contract import Contract, Draft, Party
+from contract.domain.contract import Status as ContractStatus
+from contract.domain.terms import Terms
+from contract.states import show_contract
+from events.partner import ExternalRef, SuspensionCause
+from events.states import (
+    STATES,
+    ContractState,
+    EnrolmentState,
+    FlagNow,
+    OutletNow,
+    PartnerState,
+    RestrictionNow,
+    RiskProfileState,
+    State,
+)
+from partner.domain.checklist import Outlet
+from partner.domain.partner import Partner
+from partner.domain.partner import Status as PartnerStatus
+from partner.domain.registration import Registration
+from partner.states import show_partner
+from performance.domain.evaluation import Evaluation, Evaluations
+from performance.states import show_evaluations
+from risk.domain.flag import Flag
+from risk.domain.restriction import Restriction
+from risk.domain.risk_profile import RiskProfile
+from risk.states import show_risk_profile
+from training.domain.enrolment import Assignment, Enrolment
+from training.domain.enrolment import Status as EnrolmentStatus
+from training.states import show_enrolment
+
+ID, APPLICATION, OUTLET, CAUSE, OTHER = (UUID(int=n) for n in range(1, 6))
+
+
+@pytest.mark.parametrize("service", STATES)
+def test_every_declared_document_is_shown_by_its_service(service: str) -> None:
+    shown = importlib.import_module(f"{service}.states").STATES
+    assert [each.document for each in shown] == list(STATES[service])
+    for each in shown:
+        assert each.document.state_key.startswith(f"{each.decider.category}-{{")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("cauce.partner.OtherState.v1", "partner-{id}"), ("WrongState", "x"), ("cauce.x.TestState.v1", "")],
+)
+def test_a_document_that_is_named_wrongly_is_refused(name: str, key: str) -> None:
+    with pytest.raises(TypeError, match="TestState"):
+        type("TestState", (State,), {}, type=name, key=key)
+
+
+def test_a_suspended_partner_is_shown_with_why_and_its_outlet() -> None:
+    registration = Registration(
+        APPLICATION, ID, "Tesoro", "franchisee", "US-AK", "Downtown", (ExternalRef(system="erp", key="V-1"),)
+    )
+    partner = Partner(
+        registration,
+        stage=PartnerStatus.ACTIVE,
+        outlet=Outlet(OUTLET, "Downtown", "US-AK", opened_on=date(2000, 2, 15)),
+        causes={CAUSE: SuspensionCause(cause_id=CAUSE, reason="Two evaluations below 85 in a row.")},
+    )
+    assert show_partner(ID, partner) == PartnerState(
+        partner_id=ID,
+        application_id=APPLICATION,
+        legal_name="Tesoro",
+        kind="franchisee",
+        area="US-AK",
+        status="suspended",
+        suspended_because=("Two evaluations below 85 in a row.",),
+        outlets=(OutletNow(outlet_id=OUTLET, name="Downtown", area="US-AK", opened_on=date(2000, 2, 15)),),
+        external_refs=(ExternalRef(system="erp", key="V-1"),),
+    )
+
+
+def test_a_signed_contract_is_shown_with_its_terms() -> None:
+    terms = Terms("US-AK", ("US-AK",), Decimal(5), None)
+    signed = Contract(
+        Draft(ID, OTHER, terms), ContractStatus.SIGNED, signed_by=frozenset(Party), effective_from=date(2000, 2, 1)
+    )
+    assert show_contract(ID, signed) == ContractState(
+        contract_id=ID,
+        partner_id=OTHER,
+        status="signed",
+        jurisdiction="US-AK",
+        areas=("US-AK",),
+        royalty_percent=Decimal(5),
+        effective_from=date(2000, 2, 1),
+        signed_by=("partner", "principal"),
+    )
+
+
+def test_a_completed_training_is_shown_with_the_last_day_of_its_certificate() -> None:
+    assigned = Assignment(ID, OTHER, "hygiene", True, Decimal(70), 2, 24, "America/Anchorage")
+    enrolment = Enrolment(assigned, EnrolmentStatus.COMPLETED, valid_until=date(2002, 3, 8))
+    assert show_enrolment(ID, enrolment) == EnrolmentState(
+        enrolment_id=ID,
+        partner_id=OTHER,
+        course="hygiene",
+        required_for_launch=True,
+        status="completed",
+        valid_until=date(2002, 3, 8),
+    )
+
+
+def evaluation(period: str) -> Evaluation:
+    return Evaluation(period, "yearly", 1, (), Decimal(80), "good", None, None, 3)
+
+
+def test_the_newest_evaluation_of_each_kind_of_period_is_shown() -> None:
+    held = Evaluations()
+    for period in ("2018", "2019-Q4", "2019", "2019-Q1"):
+        held = held.with_(evaluation(period))
+    shown = show_evaluations(ID, held)
+    assert shown is not None
+    assert (shown.partner_id, [each.period for each in shown.newest]) == (ID, ["2019", "2019-Q4"])
+
+
+def test_only_what_stands_against_a_partner_now_is_shown() -> None:
+    flags = {id: Flag(id, "low_score", (), status) for id, status in ((CAUSE, "open"), (OTHER, "resolved"))}
+    restrictions = {
+        CAUSE: Restriction(CAUSE, "suspension", "low_score", "Twice below 85."),
+        OTHER: Restriction(OTHER, "order_block", None, "By hand.", lifted_by="person"),
+    }
+    assert show_risk_profile(ID, RiskProfile(ID, flags=flags, restrictions=restrictions)) == RiskProfileState(
+        partner_id=ID,
+        flags=(FlagNow(flag_id=CAUSE, rule="low_score", acknowledged=False),),
+        restrictions=(
+            RestrictionNow(restriction_id=CAUSE, kind="suspension", rule="low_score", reason="Twice below 85."),
+        ),
+    )
+
+
+def test_what_is_not_there_yet_is_not_shown() -> None:
+    assert show_partner(ID, Partner()) is None
+    assert show_contract(ID, Contract()) is None
+    assert show_enrolment(ID, Enrolment()) is None
+    assert show_evaluations(ID, Evaluations()) is None
+    assert show_risk_profile(ID, RiskProfile()) is None
