@@ -52,7 +52,7 @@ def test_every_declared_document_is_shown_by_its_service(service: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [("cauce.partner.OtherState.v1", "partner-{id}"), ("WrongState", "x"), ("cauce.x.TestState.v1", "")],
+    [("cauce.partner.OtherState.v1", "partner-{id}"), ("TestState", "x"), ("cauce.x.TestState.v1", "")],
 )
 def test_a_document_that_is_named_wrongly_is_refused(name: str, key: str) -> None:
     with pytest.raises(TypeError, match="TestState"):
@@ -126,7 +126,7 @@ def test_the_newest_evaluation_of_each_kind_of_period_is_shown() -> None:
 
 
 def test_only_what_stands_against_a_partner_now_is_shown() -> None:
-    flags = {id: Flag(id, "low_score", (), status) for id, status in ((CAUSE, "open"), (OTHER, "resolved"))}
+    flags = {CAUSE: Flag(CAUSE, "low_score", ()), OTHER: Flag(OTHER, "low_score", (), "resolved")}
     restrictions = {
         CAUSE: Restriction(CAUSE, "suspension", "low_score", "Twice below 85."),
         OTHER: Restriction(OTHER, "order_block", None, "By hand.", lifted_by="person"),

@@ -194,7 +194,7 @@ async def test_states_that_are_shown_otherwise_are_sent_anew(make_engine: MakeEn
     renamed = replace(
         SHOWN,
         document=RenamedState,
-        show=lambda id, partner: RenamedState(partner_id=id, suspended=bool(partner.causes)),
+        show=lambda partner_id, partner: RenamedState(partner_id=partner_id, suspended=bool(partner.causes)),
     )
     await make_engine(states=[renamed])
 
