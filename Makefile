@@ -3,14 +3,14 @@ PYTHON ?= python3
 PY := .venv/bin/python
 ROLE ?= channel-manager
 JOBS ?= 2
-SOURCES := $(wildcard libs/*/src services/*/src) sample tests bench
+SOURCES := $(wildcard libs/*/src services/*/src) sample tests bench faults
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop test bench lint types boundaries docs lock token doctor clean
+.PHONY: help install run stop test bench faults faults-long lint types boundaries docs lock token doctor clean
 
 # This list.
 help:
-	@awk '/^# /{said=substr($$0,3)} /^[a-z]+:/{split($$1,t,":"); if (said) printf "  make %-12s %s\n", t[1], said; said=""}' Makefile
+	@awk '/^# /{said=substr($$0,3)} /^[a-z-]+:/{split($$1,t,":"); if (said) printf "  make %-12s %s\n", t[1], said; said=""}' Makefile
 
 # The project's own environment in .venv; quick when nothing has changed. Every other target does it first.
 install:
@@ -32,6 +32,14 @@ test: install
 # What it costs, beside limits and peers in the same run; 25 minutes. ARGS="--quick --only append", ARGS=--help
 bench: install
 	@$(PY) -m bench $(ARGS)
+
+# Real services killed, halted and cut off under load, and the proof that nothing was lost: three minutes. ARGS="--seed 7"
+faults: install
+	@$(PY) -m faults $(ARGS)
+
+# The same for half an hour, with crashes of Kafka, dumps and restores; writes faults/RESULTS.md.
+faults-long: install
+	@$(PY) -m faults --long $(ARGS)
 
 # Style and likely mistakes.
 lint: install

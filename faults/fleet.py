@@ -172,7 +172,7 @@ class Fleet:
                 replica.wanted = False
                 replica.child.kill()
             for proxy in self.proxies.values():
-                proxy.stop()
+                await proxy.stop()
             await asyncio.to_thread(self.kafka.kill)
             await asyncio.to_thread(self.postgres.stop, "immediate")
 

@@ -23,15 +23,18 @@ class Proxy:
         self._passing = asyncio.Event()
         self._passing.set()
         self._links: set[Link] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, HOST, self.port)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
         self.cut()
+        self.release()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     def cut(self, share: float = 1.0, choice: Random | None = None) -> int:
         """Breaks so many of the connections, what is on its way included. Returns how many."""
@@ -48,7 +51,12 @@ class Proxy:
     def release(self) -> None:
         self._passing.set()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._link(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if self.refusing:
                 raise ConnectionRefusedError
@@ -62,11 +70,12 @@ class Proxy:
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._links.discard(link)
             for pump in pumps:
                 pump.cancel()
             for side in link:
                 side.close()
+            await asyncio.gather(*pumps, *(side.wait_closed() for side in link), return_exceptions=True)
+            self._links.discard(link)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

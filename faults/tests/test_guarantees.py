@@ -1,0 +1,189 @@
+"""The checker on plain data: a store and its topic as they should be, and each thing that may be wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4, uuid5
+
+import pytest
+from engine.kafka import partition_of
+from engine.wire import Raw
+
+from faults import guarantees
+from faults.evidence import Evidence, Kept, Sent, Timer
+from faults.ledger import Asked
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+PARTNER = UUID(int=7)
+STREAM = f"partner-{PARTNER}"
+PARTITIONS = 6
+
+
+def lapsed(position: int, **other: object) -> Raw:
+    """The event at this position and version, each with a caller of its own."""
+    raw = Raw(
+        id=uuid5(PARTNER, str(position)),
+        stream=STREAM,
+        version=position,
+        type="cauce.partner.PartnerLapsed.v1",
+        data=b'{"partner_id": "x", "reason": "y"}',
+        position=position,
+        incarnation=1,
+        occurred_at=NOW,
+        recorded_at=NOW + timedelta(seconds=position),
+        correlation_id=UUID(int=position),
+        causation_id=None,
+        actor="client",
+    )
+    return replace(raw, **other)  # type: ignore[arg-type]
+
+
+def sent(*raws: Raw) -> list[Sent]:
+    return [Sent(partition_of(raw.stream, PARTITIONS), n, raw.stream, raw) for n, raw in enumerate(raws)]
+
+
+def store(events: Sequence[Raw], topic: Sequence[Raw] | None = None, **other: object) -> Evidence:
+    evidence = Evidence(
+        service="partner",
+        events=events,
+        streams={STREAM: len(events)},
+        commands={},
+        published=events[-1].position if events else 0,
+        takeovers=1,
+        parked=(),
+        timers=(),
+        topic=sent(*(events if topic is None else topic)),
+        partitions=PARTITIONS,
+    )
+    return replace(evidence, **other)  # type: ignore[arg-type]
+
+
+def asked(position: int, **other: object) -> Asked:
+    receipt = {
+        "id": str(PARTNER),
+        "version": position,
+        "position": position,
+        "events": ["cauce.partner.PartnerLapsed.v1"],
+    }
+    made = Asked("partner", "POST /x", "key", UUID(int=position), outcome="acknowledged", receipt=receipt)
+    return replace(made, **other)  # type: ignore[arg-type]
+
+
+E1, E2, E3, E4 = (lapsed(position) for position in (1, 2, 3, 4))
+WHOLE = store([E1, E2, E3])
+
+
+def test_a_store_and_a_topic_as_they_should_be() -> None:
+    known = [asked(1), asked(2), asked(3)]
+    assert not [
+        *guarantees.acknowledged_once(WHOLE, known),
+        *guarantees.never_half(WHOLE, known),
+        *guarantees.contiguous(WHOLE),
+        *guarantees.published(WHOLE),
+        *guarantees.ordered(WHOLE),
+        *guarantees.nothing_foreign(WHOLE),
+        *guarantees.repeated_in_bounds(WHOLE, 10, 0),
+        *guarantees.effects_once(WHOLE),
+        *guarantees.nothing_waits(WHOLE, NOW),
+    ]
+
+
+def test_an_acknowledged_event_is_gone() -> None:
+    [said] = guarantees.acknowledged_once(store([E1, E2]), [asked(1), asked(3)])
+    assert "and there is []" in said
+
+
+def test_an_acknowledged_event_is_there_twice() -> None:
+    again = lapsed(3, correlation_id=E1.correlation_id)
+    assert len(list(guarantees.acknowledged_once(store([E1, E2, again]), [asked(1)]))) == 1
+
+
+def test_an_acknowledged_event_is_elsewhere_than_was_said() -> None:
+    [said] = guarantees.acknowledged_once(WHOLE, [asked(2, receipt={**asked(2).receipt, "position": 9})])
+    assert "not at version 2, position 9" in said
+
+
+def test_an_unanswered_command_happened_wholly() -> None:
+    commands = {uuid4(): Kept(STREAM, 3, 1)}
+    unknown = asked(3, outcome="unknown", receipt={})
+    assert not list(guarantees.never_half(store([E1, E2, E3], commands=commands), [unknown]))
+
+
+def test_an_unanswered_command_happened_by_half() -> None:
+    commands = {uuid4(): Kept(STREAM, 4, 2)}
+    half = [E1, E2, lapsed(3)]
+    unknown = asked(3, outcome="unknown", receipt={})
+    assert len(list(guarantees.never_half(store(half, commands=commands), [unknown]))) == 2
+
+
+def test_a_refused_command_happened() -> None:
+    [said] = guarantees.never_half(WHOLE, [asked(2, outcome="refused", problem="partner.no")])
+    assert "refused with partner.no" in said
+
+
+@pytest.mark.parametrize("events", [[E1, E3], [E1, E2, lapsed(3, version=2)]], ids=["a gap", "one twice"])
+def test_a_stream_is_not_contiguous(events: list[Raw]) -> None:
+    assert list(guarantees.contiguous(store(events)))
+
+
+def test_a_stream_lost_its_last_event() -> None:
+    assert list(guarantees.contiguous(store([E1, E2], streams={STREAM: 3})))
+
+
+def test_the_recording_clock_steps_back() -> None:
+    assert list(guarantees.contiguous(store([E1, lapsed(2, recorded_at=NOW)])))
+
+
+def test_an_event_is_not_on_the_topic() -> None:
+    [said] = guarantees.published(store([E1, E2, E3], [E1, E3]))
+    assert "position 2" in said
+    assert "not there" in said
+
+
+def test_an_event_came_behind_a_later_one_and_is_passed_over() -> None:
+    """A set of the topic's events would not show it."""
+    [said] = guarantees.published(store([E1, E2, E3], [E1, E3, E2]))
+    assert "pass over it" in said
+
+
+def test_a_window_sent_again_loses_nothing() -> None:
+    repeated = store([E1, E2, E3], [E1, E2, E1, E2, E3])
+    assert not list(guarantees.published(repeated))
+    assert not list(guarantees.ordered(repeated))
+    assert guarantees.repeats(repeated) == 2
+
+
+def test_an_event_says_something_else_on_the_topic() -> None:
+    assert list(guarantees.published(store([E1], [replace(E1, data=b"{}")])))
+
+
+def test_positions_and_versions_disagree() -> None:
+    assert list(guarantees.ordered(store([E1, E2], [lapsed(1, version=2), lapsed(2, version=1)])))
+
+
+def test_an_event_is_on_the_topic_that_the_store_does_not_have() -> None:
+    ghost = store([E1], [E1, E2])
+    assert list(guarantees.nothing_foreign(ghost))
+    assert not list(guarantees.nothing_foreign(replace(ghost, lost=frozenset({E2.id}))))
+
+
+def test_more_was_repeated_than_a_window_for_each_take_over() -> None:
+    repeated = store([E1, E2, E3], [E1, E2, E3, E1, E2, E3])
+    assert list(guarantees.repeated_in_bounds(repeated, 2, 0))
+    assert not list(guarantees.repeated_in_bounds(repeated, 3, 0))
+
+
+def test_a_cause_has_its_effect_twice() -> None:
+    cause = uuid4()
+    twice = [lapsed(n, causation_id=cause, actor="policy:risk.x") for n in (1, 2)]
+    assert len(list(guarantees.effects_once(store(twice)))) == 1
+
+
+def test_something_waits() -> None:
+    due = Timer("contract.carrying_on", "x", NOW, None)
+    failed = Timer("contract.carrying_on", "y", NOW, "ValueError")
+    to_come = Timer("contract.carrying_on", "z", NOW + timedelta(days=1), None)
+    waiting = store([E1, E2], published=1, parked=["risk.x: partner-1"], timers=[due, failed, to_come])
+    assert len(list(guarantees.nothing_waits(waiting, NOW))) == 4
