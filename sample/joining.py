@@ -78,14 +78,16 @@ class Newcomers:
         await self.post(partner, f"/applications/{row['application_id']}/scores", dates.SCORED, **body)
 
     async def _approve(self, partner: Service, row: Row) -> None:
-        await self.post(partner, f"/applications/{row['application_id']}/approval", dates.APPROVED)
+        path = f"/applications/{row['application_id']}"
+        await self.post(partner, f"{path}/approval", dates.APPROVED, "sample", path)
 
     async def decide_on_duplicates(self, partner: Service) -> None:
         """The platform holds whoever is called like a partner; here a person says that they are two."""
         self.held = self.ours(await partner.items("/possible-duplicates"))
         for row in self.held:
-            path = f"/applications/{row['application_id']}/duplicate-decision"
-            await self.post(partner, path, dates.DUPLICATE_DECIDED, distinct=True, reason=DISTINCT)
+            path = f"/applications/{row['application_id']}"
+            what = f"{path}/duplicate-decision"
+            await self.post(partner, what, dates.DUPLICATE_DECIDED, "sample", path, distinct=True, reason=DISTINCT)
 
     async def negotiate(self, contract: Service) -> None:
         todo = self.ours(await contract.items("/negotiations", status="open"))
@@ -161,9 +163,11 @@ class Newcomers:
         """Other people may be at work in these services too."""
         return [row for row in rows if row["partner_id"] in self.partners]
 
-    async def post(self, service: Service, path: str, day: Day, key: str = "sample", /, **body: Any) -> Any:
+    async def post(
+        self, service: Service, path: str, day: Day, key: str = "sample", seen: str | None = None, /, **body: Any
+    ) -> Any:
         """One key a path is enough where there is one command a path: a key is of a caller at a path."""
-        return await service.post(path, {**body, "occurred_at": on(self.year, day).isoformat()}, key=key)
+        return await service.post(path, {**body, "occurred_at": on(self.year, day).isoformat()}, key=key, seen=seen)
 
     async def each(self, what: str, todo: Sequence[T], act: Callable[[T], Coroutine[Any, Any, Any]]) -> list[Any]:
         with self.story.step(f"{self.year}: {len(self.names)} {what}", len(todo)) as step:

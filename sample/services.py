@@ -83,8 +83,17 @@ class Service:
     async def put(self, path: str, body: Mapping[str, Any], *, key: str | None = None, **params: Any) -> Any:
         return await self._request("PUT", path, params=params, content=orjson.dumps(body), key=key)
 
-    async def post(self, path: str, body: Mapping[str, Any], *, key: str) -> Any:
-        return await self._request("POST", path, content=orjson.dumps(body), key=key)
+    async def post(self, path: str, body: Mapping[str, Any], *, key: str, seen: str | None = None) -> Any:
+        """`seen`: the path of what a person looks at before they decide so; the decision is on that version."""
+        if seen is None:
+            return await self._request("POST", path, content=orjson.dumps(body), key=key)
+        return await self._request("POST", path, content=orjson.dumps(body), key=key, version=await self._version(seen))
+
+    async def _version(self, path: str) -> str | None:
+        async with self.slots:
+            answer = await self._answer("GET", path)
+        version: str | None = answer.headers.get("etag")
+        return version
 
     async def post_csv(self, path: str, lines: bytes, *, key: str, **params: Any) -> Any:
         return await self._request("POST", path, params=params, content=lines, key=key, content_type="text/csv")
@@ -93,11 +102,20 @@ class Service:
         return await self._request("DELETE", path, params=params)
 
     async def _request(
-        self, method: str, path: str, *, key: str | None = None, content_type: str = "application/json", **kwargs: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str | None = None,
+        version: str | None = None,
+        content_type: str = "application/json",
+        **kwargs: Any,
     ) -> Any:
         headers = {"content-type": content_type} if kwargs.get("content") is not None else {}
         if key is not None:
             headers["idempotency-key"] = key
+        if version is not None:
+            headers["if-match"] = version
         async with self.slots:
             answer = await self._answer(method, path, headers=headers, **kwargs)
         if answer.is_success:

@@ -34,15 +34,24 @@ async def items(api: httpx.AsyncClient, path: str, **params: Any) -> list[dict[s
     return found
 
 
-async def done(api: httpx.AsyncClient, path: str, body: dict[str, Any], *, method: str = "POST") -> dict[str, Any]:
-    answer = await api.request(method, path, json=body)
+async def looked_at(api: httpx.AsyncClient, path: str | None) -> dict[str, str]:
+    """What a decision says of the version that was seen."""
+    return {} if path is None else {"If-Match": (await api.get(path)).headers["etag"]}
+
+
+async def done(
+    api: httpx.AsyncClient, path: str, body: dict[str, Any], *, method: str = "POST", seen: str | None = None
+) -> dict[str, Any]:
+    answer = await api.request(method, path, json=body, headers=await looked_at(api, seen))
     assert answer.is_success, answer.text
     receipt: dict[str, Any] = answer.json()
     return receipt
 
 
-async def problem(api: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    answer = await api.post(path, json=body)
+async def problem(
+    api: httpx.AsyncClient, path: str, body: dict[str, Any], *, seen: str | None = None
+) -> dict[str, Any]:
+    answer = await api.post(path, json=body, headers=await looked_at(api, seen))
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     told: dict[str, Any] = answer.json()
     return told
@@ -130,7 +139,8 @@ async def test_a_contract_goes_from_agreed_terms_to_in_force_and_is_terminated(
     await reached(api, "2000-02-01T08:59:00Z")
     (contract,) = await items(api, "/contracts", status="signed")
     assert (contract["awaits"], contract["effective_from"]) == ([], "2000-02-01")
-    refused = await problem(api, f"{path}/termination", {"reason": "Too soon.", "occurred_at": "2000-01-30T21:00:00Z"})
+    early = {"reason": "Too soon.", "occurred_at": "2000-01-30T21:00:00Z"}
+    refused = await problem(api, f"{path}/termination", early, seen=path)
     assert (refused["code"], refused["its_status"]) == ("contract.not_in_force", "signed")
 
     await reached(api, "2000-02-01T09:00:00Z")
@@ -140,8 +150,9 @@ async def test_a_contract_goes_from_agreed_terms_to_in_force_and_is_terminated(
     assert in_force["actor"] == "timer:contract.carrying_on"
 
     ending = {"reason": "Unpaid royalties.", "occurred_at": "2001-06-01T21:00:00Z"}
-    await done(api, f"{path}/termination", ending)
-    assert (await done(api, f"{path}/termination", ending))["events"] == []
+    assert (await problem(api, f"{path}/termination", ending))["code"] == "version_needed"
+    await done(api, f"{path}/termination", ending, seen=path)
+    assert (await done(api, f"{path}/termination", ending, seen=path))["events"] == []
     (contract,) = await items(api, "/contracts", status="terminated")
     assert (contract["terminated_because"], contract["ended_at"]) == ("Unpaid royalties.", "2001-06-01T21:00:00Z")
 
@@ -169,7 +180,7 @@ async def test_a_terminated_contract_does_not_expire_as_well(
     await signed(api, service)
     await reached(api, "2000-02-01T09:00:00Z")
     ending = {"reason": "Unpaid royalties.", "occurred_at": "2000-06-01T21:00:00Z"}
-    await done(api, f"/contracts/{CONTRACT}/termination", ending)
+    await done(api, f"/contracts/{CONTRACT}/termination", ending, seen=f"/contracts/{CONTRACT}")
     await followed(service)
     await reached(api, "2003-01-01T00:00:00Z")
     assert [event["type"].split(".")[2] for event in await items(api, f"/contracts/{CONTRACT}/history")][-2:] == [
@@ -257,6 +268,67 @@ async def test_each_route_needs_its_scope_and_the_past_needs_one_more(
     for path, body in writes:
         assert (await auditor.post(path, json=body)).status_code == 403
         past = {**body, "occurred_at": "2000-01-01T00:00:00Z"}
-        assert (await problem(manager, path, past))["code"] == "contract.backfill_scope_needed"
+        answer = await manager.post(path, json=past, headers={"If-Match": '"1"'})
+        assert answer.json()["code"] == "contract.backfill_scope_needed"
     for path in ("/negotiations", "/contracts"):
         assert (await auditor.get(path)).status_code == 200
+
+
+@pytest.mark.usefixtures("backfilling")
+async def test_a_contract_is_read_as_it_was_known_and_as_it_was_in_force(
+    api: httpx.AsyncClient, service: FastAPI, registers: Registers
+) -> None:
+    await registers(PARTNER)
+    await drafted(api, service)
+    path = f"/contracts/{CONTRACT}"
+    await done(api, f"{path}/disclosure", {"occurred_at": "2000-01-13T21:00:00Z"})
+    known = (await items(api, f"{path}/history"))[-1]["recorded_at"]
+    await done(api, f"{path}/signatures", {"party": "partner", "occurred_at": "2000-01-28T21:00:00Z"})
+
+    now, then = await api.get(path), await api.get(path, params={"as_of": known})
+    assert (now.headers["etag"], now.json()["awaits"]) == ('"3"', ["principal"])
+    assert (then.headers["etag"], then.json()["awaits"]) == ('"2"', ["principal", "partner"])
+    drafted_only = await api.get(path, params={"effective_at": "2000-01-13T20:59:59Z"})
+    assert (drafted_only.json()["status"], "etag" in drafted_only.headers) == ("drafted", False)
+    before = await api.get(path, params={"as_of": "2000-01-01T00:00:00Z"})
+    assert (before.status_code, before.json()["code"]) == (404, "contract.contract_unknown")
+
+
+@pytest.mark.usefixtures("backfilling")
+async def test_contracts_are_sorted_by_the_day_of_their_effect_those_without_one_last(
+    api: httpx.AsyncClient, service: FastAPI, registers: Registers
+) -> None:
+    partners = [uuid4() for _ in range(4)]
+    for partner in partners:
+        await registers(partner)
+        await done(api, f"/negotiations/{negotiation_id(partner)}/acceptance", TERMS)
+    await followed(service)
+    contracts = [contract["contract_id"] for contract in await items(api, "/contracts")]
+    for contract, day in zip(contracts[:3], ("2000-03-01", "2000-02-01", "2000-03-01"), strict=True):
+        await done(api, f"/contracts/{contract}/disclosure", {"occurred_at": "2000-01-13T21:00:00Z"})
+        signing = {"party": "partner", "effective_from": day, "occurred_at": "2000-01-28T21:00:00Z"}
+        await done(api, f"/contracts/{contract}/signatures", signing)
+
+    async def walked(**params: Any) -> list[str]:
+        seen: list[str] = []
+        after: str | None = None
+        while True:
+            page = await got(api, "/contracts", limit=1, **params, **({"after": after} if after else {}))
+            seen += [item["contract_id"] for item in page["items"]]
+            after = page["next"]
+            if after is None:
+                return seen
+
+    first, second, third, last = contracts
+    assert await walked(sort="effective_from") == [second, first, third, last]
+    assert await walked(sort="-effective_from") == [third, first, second, last]
+    assert await walked(sort="effective_from", status="disclosed") == [second, first, third]
+    cursor = (await got(api, "/contracts", limit=1))["next"]
+    for params, field in (
+        ({"sort": "royalty_percent"}, "sort"),
+        ({"colour": "red"}, "colour"),
+        ({"status": "gone"}, "status"),
+        ({"after": cursor, "sort": "effective_from"}, "after"),
+    ):
+        answer = await api.get("/contracts", params=params)
+        assert (answer.status_code, [e["field"] for e in answer.json()["errors"]]) == (422, [field])

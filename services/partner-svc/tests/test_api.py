@@ -44,15 +44,24 @@ async def items(api: httpx.AsyncClient, path: str, **params: Any) -> list[dict[s
     return found
 
 
-async def done(api: httpx.AsyncClient, path: str, body: dict[str, Any], *, method: str = "POST") -> dict[str, Any]:
-    answer = await api.request(method, path, json=body)
+async def looked_at(api: httpx.AsyncClient, path: str | None) -> dict[str, str]:
+    """What a decision says of the version that was seen."""
+    return {} if path is None else {"If-Match": (await api.get(path)).headers["etag"]}
+
+
+async def done(
+    api: httpx.AsyncClient, path: str, body: dict[str, Any], *, method: str = "POST", seen: str | None = None
+) -> dict[str, Any]:
+    answer = await api.request(method, path, json=body, headers=await looked_at(api, seen))
     assert answer.is_success, answer.text
     receipt: dict[str, Any] = answer.json()
     return receipt
 
 
-async def problem(api: httpx.AsyncClient, path: str, body: dict[str, Any], *, method: str = "POST") -> dict[str, Any]:
-    answer = await api.request(method, path, json=body)
+async def problem(
+    api: httpx.AsyncClient, path: str, body: dict[str, Any], *, method: str = "POST", seen: str | None = None
+) -> dict[str, Any]:
+    answer = await api.request(method, path, json=body, headers=await looked_at(api, seen))
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     told: dict[str, Any] = answer.json()
     return told
@@ -87,7 +96,8 @@ async def approved(api: httpx.AsyncClient, service: FastAPI, *legal_names: str) 
     ids = [await applied(api, name) for name in legal_names]
     for id in ids:
         await done(api, f"/applications/{id}/scores", {**SCORES, "occurred_at": "2000-01-07T21:00:00Z"})
-        await done(api, f"/applications/{id}/approval", {"occurred_at": "2000-01-09T21:00:00Z"})
+        approval = {"occurred_at": "2000-01-09T21:00:00Z"}
+        await done(api, f"/applications/{id}/approval", approval, seen=f"/applications/{id}")
     await followed(service)
     return ids
 
@@ -186,7 +196,12 @@ async def types(api: httpx.AsyncClient, path: str) -> list[str]:
 async def test_a_standard_is_published_revised_and_read(api: httpx.AsyncClient) -> None:
     assert (await done(api, "/standards/franchise", STANDARD, method="PUT"))["version"] == 1
     assert (await done(api, "/standards/franchise", STANDARD, method="PUT"))["events"] == []
-    assert (await done(api, "/standards/franchise", {**STANDARD, "gates": []}, method="PUT"))["version"] == 2
+    revised = {**STANDARD, "gates": []}
+    blind = await problem(api, "/standards/franchise", revised, method="PUT")
+    assert (blind["status"], blind["code"], blind["actual"]) == (428, "version_needed", 1)
+    seen = "/standards/franchise"
+    assert (await done(api, "/standards/franchise", revised, method="PUT", seen=seen))["version"] == 2
+    assert await types(api, "/standards/franchise") == ["StandardPublished"] * 2
     (standard,) = await items(api, "/standards")
     assert standard == await got(api, "/standards/franchise")
     assert (standard["version"], standard["gates"]) == (2, [])
@@ -205,15 +220,15 @@ async def test_an_application_is_scored_refused_overridden_and_registered(
 ) -> None:
     id = await applied(api)
     path = f"/applications/{id}"
-    assert (await problem(api, f"{path}/approval", {}))["code"] == "partner.application_not_scored"
+    assert (await problem(api, f"{path}/approval", {}, seen=path))["code"] == "partner.application_not_scored"
     unfit = await problem(api, f"{path}/scores", {**SCORES, "scores": {"experience": 90}})
     assert (unfit["code"], unfit["missing"]) == ("partner.scores_do_not_fit_standard", ["location"])
     await done(api, f"{path}/scores", {**SCORES, "gates": {"own_funds": False}})
     (application,) = await items(api, "/applications", status="scored", area="US-AK")
     assert (application["total"], application["failed_gates"]) == ("75.00", ["own_funds"])
-    refused = await problem(api, f"{path}/approval", {})
+    refused = await problem(api, f"{path}/approval", {}, seen=path)
     assert (refused["status"], refused["code"], refused["gates"]) == (409, "partner.gates_failed", ["own_funds"])
-    await done(api, f"{path}/approval", {"override_reason": "Its bank vouches for it."})
+    await done(api, f"{path}/approval", {"override_reason": "Its bank vouches for it."}, seen=path)
     await followed(service)
 
     application = await got(api, path)
@@ -236,7 +251,8 @@ async def test_an_application_is_scored_refused_overridden_and_registered(
 async def test_an_application_keeps_the_version_that_it_was_scored_by(api: httpx.AsyncClient) -> None:
     first, second = await applied(api, "FIRST"), await applied(api, "SECOND")
     await done(api, f"/applications/{first}/scores", SCORES)
-    await done(api, "/standards/franchise", {**STANDARD, "gates": []}, method="PUT")
+    seen = "/standards/franchise"
+    await done(api, "/standards/franchise", {**STANDARD, "gates": []}, method="PUT", seen=seen)
     await done(api, f"/applications/{second}/scores", {**SCORES, "gates": {}})
     versions = {each["legal_name"]: each["standard_version"] for each in await items(api, "/applications")}
     assert versions == {"FIRST": 1, "SECOND": 2}
@@ -244,7 +260,8 @@ async def test_an_application_keeps_the_version_that_it_was_scored_by(api: httpx
 
 async def test_applications_are_declined_and_withdrawn(api: httpx.AsyncClient) -> None:
     declined, withdrawn = await applied(api, "FIRST"), await applied(api, "SECOND")
-    await done(api, f"/applications/{declined}/decline", {"reason": "Too near to another."})
+    path = f"/applications/{declined}"
+    await done(api, f"{path}/decline", {"reason": "Too near to another."}, seen=path)
     await done(api, f"/applications/{withdrawn}/withdrawal", {})
     (first,) = await items(api, "/applications", status="declined")
     assert (first["application_id"], first["closed_because"]) == (declined, "Too near to another.")
@@ -284,10 +301,12 @@ async def test_of_two_names_that_look_the_same_one_is_held_until_somebody_decide
     assert {each["looks_like"] for each in held.values()} == {partner["partner_id"]}
     assert {each["application_id"] for each in await items(api, "/applications", status="held")} == {second, third}
 
-    refused = await problem(api, f"/applications/{second}/decline", {"reason": "The same."})
+    at = {id: f"/applications/{id}" for id in (second, third)}
+    refused = await problem(api, f"{at[second]}/decline", {"reason": "The same."}, seen=at[second])
     assert refused["code"] == "partner.duplicate_decision_needed"
-    await done(api, f"/applications/{second}/duplicate-decision", {"distinct": True, "reason": "Two roads."})
-    await done(api, f"/applications/{third}/duplicate-decision", {"distinct": False, "reason": "The same station."})
+    two, one = {"distinct": True, "reason": "Two roads."}, {"distinct": False, "reason": "The same station."}
+    await done(api, f"{at[second]}/duplicate-decision", two, seen=at[second])
+    await done(api, f"{at[third]}/duplicate-decision", one, seen=at[third])
     await followed(service)
     assert await items(api, "/possible-duplicates") == []
     names = [each["legal_name"] for each in await items(api, "/partners", name="tesoro-s")]
@@ -295,7 +314,8 @@ async def test_of_two_names_that_look_the_same_one_is_held_until_somebody_decide
     declined = await got(api, f"/applications/{third}")
     assert (declined["status"], declined["closed_because"]) == ("declined", "The same station.")
     assert declined["duplicate_decision"] == {"distinct": False, "reason": "The same station."}
-    refused = await problem(api, f"/applications/{third}/duplicate-decision", {"distinct": True, "reason": "No."})
+    other = {"distinct": True, "reason": "No."}
+    refused = await problem(api, f"{at[third]}/duplicate-decision", other, seen=at[third])
     assert (refused["status"], refused["code"]) == (409, "partner.duplicate_already_decided")
 
 
@@ -305,7 +325,7 @@ async def test_of_many_who_are_approved_at_once_under_one_name_exactly_one_is_re
 ) -> None:
     ids = [await applied(api, f"RACE{' ' * n}") for n in range(1, 9)]
     await asyncio.gather(*(done(api, f"/applications/{id}/scores", SCORES) for id in ids))
-    await asyncio.gather(*(done(api, f"/applications/{id}/approval", {}) for id in ids))
+    await asyncio.gather(*(done(api, f"/applications/{id}/approval", {}, seen=f"/applications/{id}") for id in ids))
     await followed(service)
     assert len(await items(api, "/partners")) == 1
     assert len(await items(api, "/possible-duplicates")) == 7
@@ -432,7 +452,7 @@ async def test_what_does_not_exist_is_not_found_and_what_makes_no_sense_is_named
         answer = await api.get(path)
         assert (answer.status_code, answer.json()["code"]) == (404, code)
     for path, body, code in (
-        (f"/applications/{uuid4()}/approval", {}, "partner.application_unknown"),
+        (f"/applications/{uuid4()}/withdrawal", {}, "partner.application_unknown"),
         (f"/applications/{uuid4()}/scores", SCORES, "partner.standard_unknown"),
         (f"/partners/{uuid4()}/outlet-opening", {}, "partner.partner_unknown"),
         (f"/partners/{uuid4()}/checklist/premises_approved/completion", {}, "partner.partner_unknown"),
@@ -471,7 +491,8 @@ async def test_each_route_needs_its_scope_and_the_past_needs_one_more(
     for method, path, body in writes:
         assert (await auditor.request(method, path, json=body)).status_code == 403
         past = {**body, "occurred_at": "2000-01-01T00:00:00Z"}
-        assert (await problem(manager, path, past, method=method))["code"] == "partner.backfill_scope_needed"
+        answer = await manager.request(method, path, json=past, headers={"If-Match": '"1"'})
+        assert answer.json()["code"] == "partner.backfill_scope_needed"
     assert (await auditor.post(f"/applications/{id}/scores", json=SCORES)).status_code == 403
     for path in ("/standards", "/applications", "/possible-duplicates", "/partners"):
         assert (await auditor.get(path)).status_code == 200

@@ -49,8 +49,15 @@ async def items(api: httpx.AsyncClient, path: str, **params: Any) -> list[dict[s
     return found
 
 
-async def done(api: httpx.AsyncClient, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    answer = await api.request(method, path, json=body)
+async def looked_at(api: httpx.AsyncClient, path: str | None) -> dict[str, str]:
+    """What a decision says of the version that was seen."""
+    return {} if path is None else {"If-Match": (await api.get(path)).headers["etag"]}
+
+
+async def done(
+    api: httpx.AsyncClient, method: str, path: str, body: dict[str, Any], *, seen: str | None = None
+) -> dict[str, Any]:
+    answer = await api.request(method, path, json=body, headers=await looked_at(api, seen))
     assert answer.is_success, answer.text
     receipt: dict[str, Any] = answer.json()
     return receipt
@@ -109,7 +116,9 @@ async def channel(scorecard: None, tells: Tells) -> Tells:
 async def test_a_metric_is_defined_revised_and_listed(api: httpx.AsyncClient) -> None:
     assert (await done(api, "PUT", "/metrics/score", SCORE))["version"] == 1
     assert (await done(api, "PUT", "/metrics/score", SCORE))["events"] == []
-    assert (await done(api, "PUT", "/metrics/score", {**SCORE, "maximum": "99.5"}))["version"] == 2
+    tighter = {**SCORE, "maximum": "99.5"}
+    assert await refused(api, "PUT", "/metrics/score", tighter) == (428, "version_needed")
+    assert (await done(api, "PUT", "/metrics/score", tighter, seen="/metrics/score"))["version"] == 2
     await done(api, "PUT", "/metrics/area", {**SCORE, "minimum": None, "maximum": None})
     metric = await got(api, "/metrics/score")
     assert (metric["version"], metric["maximum"], metric["aggregation"]) == (2, "99.5", "mean")
@@ -126,11 +135,15 @@ async def test_a_scorecard_is_defined_revised_and_each_version_kept(api: httpx.A
     await done(api, "PUT", "/metrics/score", SCORE)
     assert (await done(api, "PUT", "/scorecards/yearly", YEARLY))["version"] == 1
     assert (await done(api, "PUT", "/scorecards/yearly", YEARLY))["events"] == []
-    assert (await done(api, "PUT", "/scorecards/yearly", {**YEARLY, "minimum_cohort": 4}))["version"] == 2
+    larger = {**YEARLY, "minimum_cohort": 4}
+    assert await refused(api, "PUT", "/scorecards/yearly", larger) == (428, "version_needed")
+    assert (await done(api, "PUT", "/scorecards/yearly", larger, seen="/scorecards/yearly"))["version"] == 2
     card = await got(api, "/scorecards/yearly")
     assert (card["version"], card["minimum_cohort"], card["lines"][0]["aggregation"]) == (2, 4, "mean")
     assert [band["name"] for band in card["bands"]] == ["low", "fair", "high"]
     assert (await got(api, "/scorecards/yearly", version=1))["minimum_cohort"] == 3
+    first = (await items(api, "/scorecards/yearly/history"))[0]["recorded_at"]
+    assert (await got(api, "/scorecards/yearly", as_of=first))["minimum_cohort"] == 3
     assert [(c["code"], c["version"]) for c in await items(api, "/scorecards")] == [("yearly", 2)]
     assert len(await items(api, "/scorecards/yearly/history")) == 2
     gap = {**YEARLY, "bands": YEARLY["bands"][:2]}
@@ -486,6 +499,16 @@ async def test_late_facts_and_corrections_restate_the_evaluation_and_the_trend_a
     assert history[2]["data"]["previous_total"] == "80.000000"
     assert history[2]["causation_id"] == fix["event_id"]
     assert (await got(api, f"/evaluations/{TWO}/2018"))["percentile"] == "66.666667"
+    then = await got(api, f"/evaluations/{ONE}/2018", as_of=history[1]["recorded_at"])
+    assert (then["total"], then["restatements"], then["reports"]) == ("80.000000", 0, None)
+    value = await got(api, f"/kpi-reports/{corrects}", as_of=history[1]["recorded_at"])
+    assert (value["value"], value["restatements"]) == ("80", 0)
+    assert (await got(api, "/periods/2018", as_of="2020-01-01T00:00:00Z"))["status"] == "open"
+    assert [e["total"] for e in await items(api, "/evaluations", period="2018", sort="-total")] == [
+        "90.000000",
+        "87.500000",
+        "85.000000",
+    ]
 
     await done(api, "POST", "/kpi-reports", report(ONE, "late", "87.5", **late))
     await settles()

@@ -25,15 +25,24 @@ async def got(api: httpx.AsyncClient, path: str, **params: Any) -> Any:
     return answer.json()
 
 
-async def done(api: httpx.AsyncClient, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    answer = await api.request(method, path, json=body)
+async def looked_at(api: httpx.AsyncClient, path: str | None) -> dict[str, str]:
+    """What a decision says of the version that was seen."""
+    return {} if path is None else {"If-Match": (await api.get(path)).headers["etag"]}
+
+
+async def done(
+    api: httpx.AsyncClient, method: str, path: str, body: dict[str, Any], *, seen: str | None = None
+) -> dict[str, Any]:
+    answer = await api.request(method, path, json=body, headers=await looked_at(api, seen))
     assert answer.is_success, answer.text
     receipt: dict[str, Any] = answer.json()
     return receipt
 
 
-async def refused(api: httpx.AsyncClient, method: str, path: str, body: dict[str, Any]) -> tuple[int, str]:
-    answer = await api.request(method, path, json=body)
+async def refused(
+    api: httpx.AsyncClient, method: str, path: str, body: dict[str, Any], *, seen: str | None = None
+) -> tuple[int, str]:
+    answer = await api.request(method, path, json=body, headers=await looked_at(api, seen))
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     return answer.status_code, answer.json()["code"]
 
@@ -46,7 +55,9 @@ async def rule(api: httpx.AsyncClient) -> None:
 async def test_a_rule_is_defined_revised_listed_and_retired(api: httpx.AsyncClient) -> None:
     assert (await done(api, "PUT", "/rules/low_score", LOW_SCORE))["version"] == 1
     assert (await done(api, "PUT", "/rules/low_score", LOW_SCORE))["events"] == []
-    assert (await done(api, "PUT", "/rules/low_score", {**LOW_SCORE, "flag_below": "84.5"}))["version"] == 2
+    lower, seen = {**LOW_SCORE, "flag_below": "84.5"}, "/rules/low_score"
+    assert await refused(api, "PUT", "/rules/low_score", lower) == (428, "version_needed")
+    assert (await done(api, "PUT", "/rules/low_score", lower, seen=seen))["version"] == 2
     rule = await got(api, "/rules/low_score")
     assert (rule["version"], rule["flag_below"], rule["status"]) == (2, "84.5", "active")
 
@@ -66,8 +77,8 @@ async def test_what_does_not_exist_is_not_found(api: httpx.AsyncClient) -> None:
     for path in ("", "/why"):
         assert await refused(api, "GET", PROFILE + path, {}) == (404, "risk.risk_profile_unknown")
     assert await refused(api, "GET", f"{PROFILE}/history", {}) == (404, "risk.risk_profile_unknown")
-    nothing = f"{PROFILE}/flags/{uuid4()}/dismissal"
-    assert await refused(api, "POST", nothing, {"reason": "Rebuilding."}) == (404, "risk.risk_profile_unknown")
+    nothing = f"{PROFILE}/flags/{uuid4()}/acknowledgement"
+    assert await refused(api, "POST", nothing, {}) == (404, "risk.risk_profile_unknown")
 
 
 async def test_each_route_needs_its_scope(caller: Callable[[str], httpx.AsyncClient]) -> None:
@@ -84,7 +95,7 @@ async def test_two_low_years_in_a_row_suspend_and_why_leads_to_the_evaluations_a
     api: httpx.AsyncClient, evaluates: Evaluates
 ) -> None:
     ids = await evaluates(PARTNER, ("2004", 92), ("2005", 84), ("2006", "82.5"))
-    await done(api, "PUT", "/rules/low_score", {**LOW_SCORE, "flag_below": 80})
+    await done(api, "PUT", "/rules/low_score", {**LOW_SCORE, "flag_below": 80}, seen="/rules/low_score")
 
     profile = await got(api, PROFILE)
     (flag,) = profile["open_flags"]
@@ -182,11 +193,13 @@ async def test_a_person_acknowledges_dismisses_and_lifts_with_reasons(
     await done(api, "POST", f"{flag}/acknowledgement", {})
     assert (await got(api, PROFILE))["open_flags"][0]["acknowledged_by"] == "somebody"
     assert (await api.post(f"{flag}/dismissal", json={"reason": " "})).status_code == 422
-    await done(api, "POST", f"{flag}/dismissal", {"reason": "Rebuilding."})
-    assert (await done(api, "POST", f"{flag}/dismissal", {"reason": "Rebuilding."}))["events"] == []
+    reason = {"reason": "Rebuilding."}
+    assert await refused(api, "POST", f"{flag}/dismissal", reason) == (428, "version_needed")
+    await done(api, "POST", f"{flag}/dismissal", reason, seen=PROFILE)
+    assert (await done(api, "POST", f"{flag}/dismissal", reason, seen=PROFILE))["events"] == []
     assert await refused(api, "POST", f"{flag}/acknowledgement", {}) == (409, "risk.flag_not_open")
-    await done(api, "POST", f"{suspension}/lifting", {"reason": "New owner."})
-    assert await refused(api, "POST", f"{suspension}/lifting", {"reason": "Paid."}) == (
+    await done(api, "POST", f"{suspension}/lifting", {"reason": "New owner."}, seen=PROFILE)
+    assert await refused(api, "POST", f"{suspension}/lifting", {"reason": "Paid."}, seen=PROFILE) == (
         409,
         "risk.restriction_not_active",
     )
@@ -209,7 +222,7 @@ async def test_a_person_restricts_a_partner_of_whom_nothing_was_known(api: httpx
     (why,) = (await got(api, f"{PROFILE}/why"))["restrictions"]
     assert (why["restriction"]["imposed_by"], why["because"], why["by_rule"]) == ("person", [], None)
     restriction = UUID(why["restriction"]["restriction_id"])
-    await done(api, "POST", f"{PROFILE}/restrictions/{restriction}/lifting", {"reason": "Paid."})
+    await done(api, "POST", f"{PROFILE}/restrictions/{restriction}/lifting", {"reason": "Paid."}, seen=PROFILE)
     (lifted,) = (await got(api, "/restrictions"))["items"]
     assert (lifted["status"], lifted["lifted_by"], lifted["lifted_because"]) == ("lifted", "person", "Paid.")
 
@@ -226,3 +239,22 @@ async def test_lists_come_a_page_at_a_time(api: httpx.AsyncClient, evaluates: Ev
         assert (len(first["items"]), second["next"]) == (2, None)
         answer = await api.get(path, params={"after": "bm90LWFuLWlk"})
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "after")
+
+
+@pytest.mark.usefixtures("rule")
+async def test_a_profile_and_its_why_are_read_as_they_were_known_and_as_they_were(
+    api: httpx.AsyncClient, evaluates: Evaluates
+) -> None:
+    await evaluates(PARTNER, ("2005", 84), ("2006", 84))
+    imposed = (await got(api, f"{PROFILE}/history"))["items"][-1]
+    assert imposed["type"] == "cauce.risk.RestrictionImposed.v1"
+    await evaluates(PARTNER, ("2007", 95))
+    now = await got(api, PROFILE)
+    assert (now["open_flags"], now["restrictions"]) == ([], [])
+    known = await got(api, PROFILE, as_of=imposed["recorded_at"])
+    assert ([f["status"] for f in known["open_flags"]], known["version"]) == (["open"], imposed["version"])
+    assert [r["event_id"] for r in known["restrictions"]] == [imposed["event_id"]]
+    in_effect = await got(api, PROFILE, effective_at="2007-12-31T00:00:00Z")
+    assert in_effect["restrictions"] == known["restrictions"]
+    (why,) = (await got(api, f"{PROFILE}/why", as_of=imposed["recorded_at"]))["restrictions"]
+    assert (why["restriction"]["status"], len(why["because"])) == ("active", 2)

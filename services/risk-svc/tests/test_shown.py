@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from risk import shown
 from risk.domain.risk_profile import AssessEvaluation, RiskProfile, risk_profiles
-from risk.shown import EvidenceView, RuleVersionView
+from risk.shown import EvidenceView, RestrictionView, RuleVersionView
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")
 NOW = datetime(2007, 1, 10, tzinfo=UTC)
@@ -24,8 +24,8 @@ def profile(evaluation: Evaluation, terms: Any) -> RiskProfile:
     return state
 
 
-def restriction(event_of: EventOf, **changes: Any) -> dict[str, Any]:
-    return {
+def restriction(event_of: EventOf, **changes: Any) -> RestrictionView:
+    shown: dict[str, Any] = {
         "restriction_id": UUID(int=7),
         "partner_id": PARTNER,
         "kind": "suspension",
@@ -42,6 +42,7 @@ def restriction(event_of: EventOf, **changes: Any) -> dict[str, Any]:
         "lifted_because": None,
         **changes,
     }
+    return RestrictionView(**shown)
 
 
 def test_why_goes_from_the_restriction_to_its_evaluations_and_the_rule_version_that_judged(

@@ -20,8 +20,15 @@ async def items(api: httpx.AsyncClient, path: str, **params: Any) -> list[dict[s
     return found
 
 
-async def done(api: httpx.AsyncClient, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    answer = await api.request(method, path, json=body)
+async def looked_at(api: httpx.AsyncClient, path: str | None) -> dict[str, str]:
+    """What a decision says of the version that was seen."""
+    return {} if path is None else {"If-Match": (await api.get(path)).headers["etag"]}
+
+
+async def done(
+    api: httpx.AsyncClient, method: str, path: str, body: dict[str, Any], *, seen: str | None = None
+) -> dict[str, Any]:
+    answer = await api.request(method, path, json=body, headers=await looked_at(api, seen))
     assert answer.is_success, answer.text
     receipt: dict[str, Any] = answer.json()
     return receipt
@@ -38,7 +45,9 @@ async def test_a_course_is_defined_revised_listed_and_retired(api: httpx.AsyncCl
     assert first["version"] == 1
     again = await done(api, "PUT", "/courses/hygiene", hygiene)
     assert (again["version"], again["events"]) == (1, [])
-    assert (await done(api, "PUT", "/courses/hygiene", {**hygiene, "pass_mark": "72.5"}))["version"] == 2
+    harder, seen = {**hygiene, "pass_mark": "72.5"}, "/courses/hygiene"
+    assert await refused(api, "PUT", "/courses/hygiene", harder) == (428, "version_needed")
+    assert (await done(api, "PUT", "/courses/hygiene", harder, seen=seen))["version"] == 2
     course = (await api.get("/courses/hygiene")).json()
     assert (course["version"], course["pass_mark"], course["status"]) == (2, "72.5", "active")
     assert [c["code"] for c in await items(api, "/courses", status="active")] == ["hygiene"]
@@ -93,7 +102,7 @@ async def test_a_signature_assigns_what_launch_requires_and_the_partner_passes_a
     assert (todo["course"], todo["assigned_on"], todo["attempts_left"]) == ("hygiene", "2000-03-01", 2)
     enrolment = f"/enrolments/{todo['enrolment_id']}"
 
-    await done(api, "PUT", "/courses/hygiene", {**hygiene, "pass_mark": 100})
+    await done(api, "PUT", "/courses/hygiene", {**hygiene, "pass_mark": 100}, seen="/courses/hygiene")
     too_soon = {"score": 90, "occurred_at": "2000-03-02T09:00:00Z"}
     assert await refused(api, "POST", f"{enrolment}/assessments", too_soon) == (409, "training.not_started")
     await done(api, "POST", f"{enrolment}/start", {"occurred_at": "2000-03-02T09:00:00Z"})
@@ -122,7 +131,7 @@ async def test_a_second_contract_assigns_nothing_twice(
 ) -> None:
     await done(api, "PUT", "/courses/hygiene", hygiene)
     await signs(PARTNER, on=date(2000, 3, 1))
-    await done(api, "PUT", "/courses/hygiene", {**hygiene, "max_attempts": 9})
+    await done(api, "PUT", "/courses/hygiene", {**hygiene, "max_attempts": 9}, seen="/courses/hygiene")
     await signs(PARTNER, on=date(2001, 3, 1))
     (enrolment,) = await items(api, "/enrolments")
     assert (enrolment["course_version"], enrolment["attempts_left"]) == (1, 2)
@@ -133,7 +142,7 @@ async def test_a_certificate_expires_by_itself_on_the_business_day_that_a_backfi
     api: httpx.AsyncClient, training: FastAPI, hygiene: dict[str, Any]
 ) -> None:
     await done(api, "PUT", "/backfill?wait=30", {"reached": "2000-03-01T00:00:00Z"})
-    await done(api, "PUT", "/courses/hygiene", {**hygiene, "time_zone": "America/Anchorage"})
+    await done(api, "PUT", "/courses/hygiene", {**hygiene, "time_zone": "America/Anchorage"}, seen="/courses/hygiene")
     enrolment = f"/enrolments/{enrolment_id(PARTNER, 'hygiene')}"
     body = {"partner_id": str(PARTNER), "course": "hygiene", "occurred_at": "2000-03-01T20:00:00Z"}
     assert (await done(api, "POST", "/enrolments", body))["id"] == str(enrolment_id(PARTNER, "hygiene"))

@@ -4,17 +4,18 @@ from engine import Receipt
 
 from service.access import Principal, scope
 from service.app import create_app
-from service.handling import Handle, HandleMany, HandlePut, HandleSeen, Happening, NewId, Read, history_of
+from service.handling import Handle, HandleMany, HandlePut, HandleSeen, NewId
 from service.limits import body_limit
-from service.moments import At, Moment
+from service.moments import NOW, At, Moment
 from service.paging import Collection, Filter, Listing, Page, listing, page
 from service.partners import own
 from service.problems import Invalid, Problem, ProblemError
-from service.reads import list_of
+from service.reading import Happening, Read, history_of, list_of
 from service.routing import UnsafeRoute
 from service.settings import InvalidSettings, Settings
 
 __all__ = [
+    "NOW",
     "At",
     "Collection",
     "Filter",

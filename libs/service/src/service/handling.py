@@ -1,24 +1,22 @@
-"""What routes ask for: to have a command handled, an id for a new thing, and to read the service's own views."""
+"""What routes that do something ask for: to have commands handled, and an id for a new thing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4, uuid5
 
-from engine import Command, Context, Decider, Fact, Receipt, Rejected, Send, Unknown
-from engine.store import Loaded, physical
+from engine import Command, Context, Decider, Receipt, Rejected, Send
 from fastapi import Depends
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel
 from starlette.requests import Request
 
 from service.access import ScopeMissing
 from service.exchange import Exchange
-from service.moments import NOW, Moment
-from service.paging import Collection, Listing, Window, listing, page
-from service.partners import Closed, Narrowed, NothingThere, handles_own, narrowed, owner_of
+from service.partners import Closed, NothingThere, handles_own
 from service.problems import Invalid, ProblemError
+from service.reading import reading
 
 S = TypeVar("S")
 T = TypeVar("T", bound=BaseModel)
@@ -196,169 +194,14 @@ def new_id(request: Request) -> UUID:
     return uuid4() if key is None else uuid5(key, "id")
 
 
-class Reading:
-    """The service's own views by SQL ($1, $2 ...), and its aggregates; for a partner's own people, what is theirs."""
-
-    def __init__(self, exchange: Exchange, own: Narrowed | None = None) -> None:
-        self._exchange = exchange
-        self._engine = exchange.engine
-        self._own = own
-
-    def _seen(self, query: str, args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
-        return (query, args) if self._own is None else self._own(query, args)
-
-    async def fetch(self, query: str, *args: Any) -> list[Any]:
-        query, args = self._seen(query, args)
-        async with self._engine.acquire() as db:
-            rows: list[Any] = await db.fetch(query, *args)
-            return rows
-
-    async def fetchrow(self, query: str, *args: Any) -> Any:
-        query, args = self._seen(query, args)
-        async with self._engine.acquire() as db:
-            return await db.fetchrow(query, *args)
-
-    async def fetchval(self, query: str, *args: Any) -> Any:
-        query, args = self._seen(query, args)
-        async with self._engine.acquire() as db:
-            return await db.fetchval(query, *args)
-
-    async def load(
-        self,
-        decider: Decider[Any, S, Any],
-        id: UUID,
-        *,
-        version: int | None = None,
-        at: Moment = NOW,
-    ) -> Loaded[S]:
-        """The aggregate now, at a version, or as of a moment; version 0 means that it does not exist."""
-        loaded = await self._engine.load(
-            decider, id, version=version, recorded_by=at.as_of, occurred_by=at.effective_at
-        )
-        if self._own is None or owner_of(decider, loaded.state) == self._own.partner_id:
-            return loaded
-        return Loaded(decider.initial(), 0)
-
-    async def state(self, decider: Decider[Any, S, Any], id: UUID, at: Moment = NOW, **named: Any) -> Loaded[S]:
-        """What a response shows of one aggregate, whose version is its ETag. Raises Unknown, with `named`."""
-        loaded = await self.load(decider, id, at=at)
-        if loaded.version == 0:
-            raise Unknown(f"{self._exchange.service}.{decider.category}_unknown", **named)
-        self._answers(loaded.version, at)
-        return loaded
-
-    async def one(self, things: Collection[T], at: Moment = NOW, *, of: UUID | None = None, **key: Any) -> T:
-        """What a response shows of one thing: the row of this key. `of` is its aggregate where the key is not its id;
-        the aggregate's version is the ETag. Raises Unknown."""
-        id = next(iter(key.values())) if of is None else of
-        row = await self._now(things, id, key)
-        if row is not None and at is not NOW:
-            row = await self._then(things, id, key, at)
-        if row is None:
-            code = things.unknown or f"{self._exchange.service}.{things.decider.category}_unknown"
-            # `code` is a member of every problem already.
-            raise Unknown(code, **{things.decider.category if k == "code" else k: v for k, v in key.items()})
-        self._answers(row.pop("stream_version"), at)
-        return things.show(row)
-
-    async def _now(self, things: Collection[Any], id: UUID, key: Mapping[str, Any]) -> dict[str, Any] | None:
-        query, args = self._seen(f"select * from ({things.rows()}) as t where {_equal(key)}", tuple(key.values()))
-        version = f"(select version from stream where id = ${len(args) + 1}) as stream_version"
-        async with self._engine.acquire() as db:
-            row = await db.fetchrow(f"select *, {version} from ({query}) as t", *args, things.decider.stream(id))
-        return None if row is None else dict(row)
-
-    async def _then(
-        self, things: Collection[Any], id: UUID, key: Mapping[str, Any], at: Moment
-    ) -> dict[str, Any] | None:
-        replayed = self._engine.replayed(
-            things.view, things.decider, id, recorded_by=at.as_of, occurred_by=at.effective_at
-        )
-        rows = things.rows(lambda table: physical(table, 0))
-        async with replayed as (db, version):
-            row = await db.fetchrow(f"select * from ({rows}) as t where {_equal(key)}", *key.values())
-        return None if row is None else {**row, "stream_version": version}
-
-    def _answers(self, version: int, at: Moment) -> None:
-        # By occurred_at events may be missing in between: that is no version that anybody could have acted on.
-        if at.effective_at is None:
-            self._exchange.version = version
-
-
-def _equal(key: Mapping[str, Any]) -> str:
-    return " and ".join(f"{column} = ${n}" for n, column in enumerate(key, 1))
-
-
-def reading(request: Request) -> Reading:
-    return Reading(request.scope["cauce.exchange"], narrowed(request))
-
-
 Handle = Annotated[Handling, Depends(handling)]
 HandleSeen = Annotated[Handling, Depends(handling_seen)]
 HandlePut = Annotated[Handling, Depends(handling_put)]
 HandleMany = Annotated[HandlingMany, Depends(handling_many)]
 NewId = Annotated[UUID, Depends(new_id)]
-Read = Annotated[Reading, Depends(reading)]
 
 PROVIDERS: frozenset[Callable[..., Any]] = frozenset(
     {handling, handling_seen, handling_put, handling_many, new_id, reading}
 )
 """Called by the kit's own routes with the request: as FastAPI dependencies each would cost a tenth
 of a whole request."""
-
-
-class Happening(BaseModel):
-    """An event as it was recorded: what, when (in the business and in the log), by whom and because of what."""
-
-    version: int
-    type: str
-    occurred_at: AwareDatetime
-    recorded_at: AwareDatetime
-    actor: str
-    event_id: UUID
-    position: int
-    correlation_id: UUID
-    causation_id: UUID | None = Field(description="The event that led to it; null where a caller did.")
-    data: dict[str, Any]
-
-
-def happening(fact: Fact[Any]) -> Happening:
-    return Happening(
-        version=fact.version,
-        type=fact.event.event_type,
-        occurred_at=fact.occurred_at,
-        recorded_at=fact.recorded_at,
-        actor=fact.actor,
-        event_id=fact.event_id,
-        position=fact.position,
-        correlation_id=fact.correlation_id,
-        causation_id=fact.causation_id,
-        data=fact.event.model_dump(mode="json"),
-    )
-
-
-def history_of(decider: Decider[Any, Any, Any]) -> Callable[..., Coroutine[Any, Any, Listing[Happening]]]:
-    """An endpoint for `/{id}/history`: the aggregate's events in order, with both clocks and causation."""
-
-    async def history(id: UUID, request: Request, page: Annotated[Window, Depends(page)]) -> Listing[Happening]:
-        after = _version(page.after)
-        state = request.app.state
-        facts = await state.engine.history(decider, id, after=after, limit=page.limit + 1)
-        if not facts and not after:
-            raise Unknown(f"{state.service}.{decider.category}_unknown", id=id)
-        rows = [dict(happening(fact)) for fact in facts]
-        return listing(rows, page, key=lambda row: str(row["version"]), item=Happening)
-
-    noun = decider.category.replace("_", " ")
-    history.__name__ = f"{decider.category}_history"
-    history.__doc__ = f"What happened to the {noun}, in order, with both clocks and causation."
-    history.cauce_path = "{id}"  # type: ignore[attr-defined]
-    return history
-
-
-def _version(after: str | None) -> int:
-    if after is None:
-        return 0
-    if not (after.isascii() and after.isdecimal() and len(after) < 10):
-        raise Invalid("after", "cursor", "is not a `next` that this list handed out")
-    return int(after)

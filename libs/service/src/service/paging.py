@@ -104,7 +104,8 @@ class Collection(Generic[T]):
     A row of `source` (SQL over the view's tables by their names in braces; the first table as it is, if absent) is
     shown as `item`, by its columns or by `shown(**columns)`. `key` are the columns that tell rows apart and the order
     of a list that is not sorted. `filters` and `sorts` name columns that `item` has; `types` are of key columns that
-    it does not have. `unknown` is the code of a thing that is not there.
+    it does not have, or narrower ones for filters. `unknown` is the code of a thing that is not there, `name` what
+    they are called if not as the table is.
     """
 
     decider: Decider[Any, Any, Any]
@@ -117,6 +118,7 @@ class Collection(Generic[T]):
     shown: Callable[..., T] | None = None
     types: Mapping[str, Any] = field(default_factory=dict)
     unknown: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         """Raises ValueError for a column whose type is not known."""
@@ -207,7 +209,7 @@ class Order:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return self.keys if self.column is None else (self.column, *self.keys)
+        return self.keys if self.column is None or self.column in self.keys else (self.column, *self.keys)
 
     def __str__(self) -> str:
         way = " desc" if self.descending else ""

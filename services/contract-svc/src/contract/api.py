@@ -6,14 +6,14 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from engine import Unknown
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel
-from service import Handle, Listing, Page, Read, Receipt, history_of, listing, own, scope
+from service import At, Collection, Handle, HandleSeen, Read, Receipt, history_of, list_of, own, scope
 
 from contract.domain import contract, negotiation
 from contract.domain.contract import DeliverDisclosure, Party, SignContract, TerminateContract, contracts
 from contract.domain.negotiation import AcceptTerms, LetLapse, negotiations
+from contract.views import contracts_view, negotiations_view
 
 READ, WRITE, DECIDE = scope("contract:read"), scope("contract:write"), scope("contract:decide")
 
@@ -56,6 +56,24 @@ class ContractView(BaseModel):
     terminated_because: str | None
 
 
+NEGOTIATIONS = Collection(
+    negotiations,
+    negotiations_view,
+    NegotiationView,
+    key="negotiation_id",
+    filters=("status", "partner_id", "jurisdiction"),
+    sorts=("opened_at",),
+)
+CONTRACTS = Collection(
+    contracts,
+    contracts_view,
+    ContractView,
+    key="contract_id",
+    filters=("status", "partner_id", "jurisdiction"),
+    sorts=("effective_from", "term_ends_on"),
+)
+
+
 @negotiation_routes.post("/{negotiation_id}/acceptance", status_code=201, dependencies=[DECIDE])
 async def accept_terms(negotiation_id: UUID, command: AcceptTerms, handle: Handle) -> Receipt:
     """Both sides agree; the contract is drafted from the terms by itself."""
@@ -64,31 +82,19 @@ async def accept_terms(negotiation_id: UUID, command: AcceptTerms, handle: Handl
 
 @negotiation_routes.post("/{negotiation_id}/lapse", status_code=201, dependencies=[DECIDE])
 async def let_lapse(negotiation_id: UUID, command: LetLapse, handle: Handle) -> Receipt:
+    """It came to nothing: the negotiation is over, and the prospect is closed."""
     return await handle(negotiations, negotiation_id, command)
 
 
-@negotiation_routes.get("", dependencies=[READ, own(query="partner_id")])
-async def list_negotiations(
-    db: Read, page: Page, status: negotiation.Status | None = None, partner_id: UUID | None = None
-) -> Listing[NegotiationView]:
-    rows = await db.fetch(
-        "select * from negotiations where ($1::text is null or status = $1)"
-        " and ($2::uuid is null or partner_id = $2) and ($3::uuid is null or negotiation_id > $3)"
-        " order by negotiation_id limit $4",
-        status,
-        partner_id,
-        page.after_id,
-        page.limit + 1,
-    )
-    return listing(rows, page, key=lambda row: str(row["negotiation_id"]), item=NegotiationView)
+negotiation_routes.add_api_route(
+    "", list_of(NEGOTIATIONS), methods=["GET"], dependencies=[READ, own(query="partner_id")]
+)
 
 
 @negotiation_routes.get("/{negotiation_id}", dependencies=[READ, own("negotiation_id", negotiations)])
-async def read_negotiation(negotiation_id: UUID, db: Read) -> NegotiationView:
-    row = await db.fetchrow("select * from negotiations where negotiation_id = $1", negotiation_id)
-    if row is None:
-        raise Unknown("contract.negotiation_unknown", negotiation_id=negotiation_id)
-    return NegotiationView(**row)
+async def read_negotiation(negotiation_id: UUID, db: Read, at: At) -> NegotiationView:
+    """The negotiation, with the terms if some were accepted."""
+    return await db.one(NEGOTIATIONS, at, negotiation_id=negotiation_id)
 
 
 negotiation_routes.add_api_route("/{id}/history", history_of(negotiations), methods=["GET"], dependencies=[READ])
@@ -111,31 +117,18 @@ async def sign_contract(contract_id: UUID, command: SignContract, handle: Handle
 
 
 @contract_routes.post("/{contract_id}/termination", status_code=201, dependencies=[DECIDE])
-async def terminate_contract(contract_id: UUID, command: TerminateContract, handle: Handle) -> Receipt:
+async def terminate_contract(contract_id: UUID, command: TerminateContract, handle: HandleSeen) -> Receipt:
+    """Ends a contract in force before its term. If-Match names the version that was looked at."""
     return await handle(contracts, contract_id, command)
 
 
-@contract_routes.get("", dependencies=[READ, own(query="partner_id")])
-async def list_contracts(
-    db: Read, page: Page, status: contract.Status | None = None, partner_id: UUID | None = None
-) -> Listing[ContractView]:
-    rows = await db.fetch(
-        "select * from contracts where ($1::text is null or status = $1) and ($2::uuid is null or partner_id = $2)"
-        " and ($3::uuid is null or contract_id > $3) order by contract_id limit $4",
-        status,
-        partner_id,
-        page.after_id,
-        page.limit + 1,
-    )
-    return listing(rows, page, key=lambda row: str(row["contract_id"]), item=ContractView)
+contract_routes.add_api_route("", list_of(CONTRACTS), methods=["GET"], dependencies=[READ, own(query="partner_id")])
 
 
 @contract_routes.get("/{contract_id}", dependencies=[READ, own("contract_id", contracts)])
-async def read_contract(contract_id: UUID, db: Read) -> ContractView:
-    row = await db.fetchrow("select * from contracts where contract_id = $1", contract_id)
-    if row is None:
-        raise Unknown("contract.contract_unknown", contract_id=contract_id)
-    return ContractView(**row)
+async def read_contract(contract_id: UUID, db: Read, at: At) -> ContractView:
+    """The contract as it stands, and whose signature it waits for."""
+    return await db.one(CONTRACTS, at, contract_id=contract_id)
 
 
 contract_routes.add_api_route("/{id}/history", history_of(contracts), methods=["GET"], dependencies=[READ])

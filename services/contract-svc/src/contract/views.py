@@ -127,7 +127,7 @@ def project_contracts(fact: Fact[Any]) -> Iterator[Statement]:
             )
 
 
-VIEWS = (
-    View("negotiations", version=1, tables=(NEGOTIATIONS,), project=project_negotiations, inline=True),
-    View("contracts", version=1, tables=(CONTRACTS,), project=project_contracts, inline=True),
-)
+negotiations_view = View("negotiations", version=1, tables=(NEGOTIATIONS,), project=project_negotiations, inline=True)
+contracts_view = View("contracts", version=1, tables=(CONTRACTS,), project=project_contracts, inline=True)
+
+VIEWS = (negotiations_view, contracts_view)

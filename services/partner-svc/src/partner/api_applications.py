@@ -8,7 +8,7 @@ from uuid import UUID
 from engine import Command, Unknown
 from fastapi import APIRouter
 from pydantic import Field
-from service import Handle, Listing, NewId, Page, Read, Receipt, history_of, listing, scope
+from service import At, Collection, Handle, HandleSeen, NewId, Read, Receipt, history_of, list_of, scope
 
 from partner import shown
 from partner.domain.application import (
@@ -18,13 +18,13 @@ from partner.domain.application import (
     DecideDuplicate,
     DeclineApplication,
     ScoreApplication,
-    Status,
     WithdrawApplication,
     applications,
 )
 from partner.domain.standard import standard_id, standards
 from partner.domain.words import Code, Score
 from partner.shown import ApplicationDetail, ApplicationView, PossibleDuplicate
+from partner.views import applications_view
 
 READ, WRITE, DECIDE = scope("partner:read"), scope("partner:write"), scope("partner:decide")
 
@@ -40,8 +40,32 @@ class Scoring(Command):
     gates: Annotated[dict[Code, bool], Field(default_factory=dict, max_length=50)]
 
 
+APPLICATIONS = Collection(
+    applications,
+    applications_view,
+    ApplicationView,
+    key="application_id",
+    filters=("status", "area", "kind", "partner_id"),
+    sorts=("applied_at", "total", "legal_name"),
+)
+POSSIBLE_DUPLICATES = Collection(
+    applications,
+    applications_view,
+    PossibleDuplicate,
+    key="application_id",
+    filters=("area", "looks_like"),
+    sorts=("held_at",),
+    source="""
+    select application_id, partner_id, legal_name, area, looks_like, looks_like_name, held_at from {applications}
+    where status = 'held'
+    """,
+    name="possible_duplicates",
+)
+
+
 @router.post("", status_code=201, dependencies=[WRITE])
 async def apply(content: ApplicationContent, id: NewId, handle: Handle) -> Receipt:
+    """Somebody wants to become a partner. With an Idempotency-Key the id follows from the key."""
     return await handle(applications, id, Apply(application_id=id, **content.model_dump()))
 
 
@@ -58,60 +82,47 @@ async def score_application(application_id: UUID, body: Scoring, db: Read, handl
 
 
 @router.post("/{application_id}/approval", status_code=201, dependencies=[DECIDE])
-async def approve_application(application_id: UUID, command: ApproveApplication, handle: Handle) -> Receipt:
-    """The applicant is registered by itself, unless its name looks like a partner's: then it is held."""
+async def approve_application(application_id: UUID, command: ApproveApplication, handle: HandleSeen) -> Receipt:
+    """The applicant is registered by itself, unless its name looks like a partner's: then it is held. If-Match names
+    the version that was looked at: other scores may have come since."""
     return await handle(applications, application_id, command)
 
 
 @router.post("/{application_id}/decline", status_code=201, dependencies=[DECIDE])
-async def decline_application(application_id: UUID, command: DeclineApplication, handle: Handle) -> Receipt:
+async def decline_application(application_id: UUID, command: DeclineApplication, handle: HandleSeen) -> Receipt:
+    """The applicant is turned down, for a reason. If-Match names the version that was looked at."""
     return await handle(applications, application_id, command)
 
 
 @router.post("/{application_id}/withdrawal", status_code=201, dependencies=[WRITE])
 async def withdraw_application(application_id: UUID, command: WithdrawApplication, handle: Handle) -> Receipt:
+    """The applicant does not want to any more."""
     return await handle(applications, application_id, command)
 
 
 @router.post("/{application_id}/duplicate-decision", status_code=201, dependencies=[DECIDE])
-async def decide_duplicate(application_id: UUID, command: DecideDuplicate, handle: Handle) -> Receipt:
+async def decide_duplicate(application_id: UUID, command: DecideDuplicate, handle: HandleSeen) -> Receipt:
+    """A person says whether the applicant and the partner it looks like are two. If-Match names the version seen."""
     return await handle(applications, application_id, command)
 
 
-@router.get("", dependencies=[READ])
-async def list_applications(
-    db: Read, page: Page, status: Status | None = None, area: str | None = None
-) -> Listing[ApplicationView]:
-    rows = await db.fetch(
-        "select * from applications where ($1::text is null or status = $1) and ($2::text is null or area = $2)"
-        " and ($3::uuid is null or application_id > $3) order by application_id limit $4",
-        status,
-        area,
-        page.after_id,
-        page.limit + 1,
-    )
-    return listing(rows, page, key=lambda row: str(row["application_id"]), item=ApplicationView)
+router.add_api_route("", list_of(APPLICATIONS), methods=["GET"], dependencies=[READ])
 
 
 @router.get("/{application_id}", dependencies=[READ])
-async def read_application(application_id: UUID, db: Read) -> ApplicationDetail:
-    row = await db.fetchrow("select * from applications where application_id = $1", application_id)
-    if row is None:
-        raise Unknown("partner.application_unknown", application_id=application_id)
-    loaded = await db.load(applications, application_id)
-    return shown.application_detail(row, loaded.state)
+async def read_application(application_id: UUID, db: Read, at: At) -> ApplicationDetail:
+    """The application, the scores behind its total, and what was decided about a possible duplicate."""
+    row = await db.one(APPLICATIONS, at, application_id=application_id)
+    loaded = await db.load(applications, application_id, at=at)
+    return shown.application_detail(dict(row), loaded.state)
 
 
 router.add_api_route("/{id}/history", history_of(applications), methods=["GET"], dependencies=[READ])
 
 
-@duplicate_routes.get("", dependencies=[READ])
-async def list_possible_duplicates(db: Read, page: Page) -> Listing[PossibleDuplicate]:
-    """Those that somebody has to decide on: POST /applications/{id}/duplicate-decision."""
-    rows = await db.fetch(
-        "select application_id, partner_id, legal_name, area, looks_like, looks_like_name, held_at from applications"
-        " where status = 'held' and ($1::uuid is null or application_id > $1) order by application_id limit $2",
-        page.after_id,
-        page.limit + 1,
-    )
-    return listing(rows, page, key=lambda row: str(row["application_id"]), item=PossibleDuplicate)
+duplicate_routes.add_api_route(
+    "",
+    list_of(POSSIBLE_DUPLICATES, "Those that somebody has to decide on: POST /applications/{id}/duplicate-decision."),
+    methods=["GET"],
+    dependencies=[READ],
+)

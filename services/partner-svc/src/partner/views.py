@@ -187,8 +187,8 @@ def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
             yield PARTNERS.update(key, stage=status.TERMINATED.value, status=status.TERMINATED.value)
 
 
-VIEWS = (
-    View("standards", version=1, tables=(STANDARDS,), project=project_standards, inline=True),
-    View("applications", version=1, tables=(APPLICATIONS,), project=project_applications, inline=True),
-    View("partners", version=1, tables=(PARTNERS,), project=project_partners, inline=True),
-)
+standards_view = View("standards", version=1, tables=(STANDARDS,), project=project_standards, inline=True)
+applications_view = View("applications", version=1, tables=(APPLICATIONS,), project=project_applications, inline=True)
+partners_view = View("partners", version=1, tables=(PARTNERS,), project=project_partners, inline=True)
+
+VIEWS = (standards_view, applications_view, partners_view)

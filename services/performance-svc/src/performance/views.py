@@ -272,15 +272,20 @@ def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
             )
 
 
+# One view, because evaluation reads all of it as of one position: none of its tables is ever ahead of another.
+basis_view = View(
+    "basis",
+    version=1,
+    tables=(METRICS, SCORECARDS, OBSERVATIONS, PERIODS, ROUNDS),
+    project=project_basis,
+    inline=True,
+)
+evaluations_view = View(
+    "evaluations", version=1, tables=(EVALUATIONS, MISSED), project=project_evaluations, inline=True
+)
+
 VIEWS = (
-    # One view, because evaluation reads all of it as of one position: none of its tables is ever ahead of another.
-    View(
-        "basis",
-        version=1,
-        tables=(METRICS, SCORECARDS, OBSERVATIONS, PERIODS, ROUNDS),
-        project=project_basis,
-        inline=True,
-    ),
-    View("evaluations", version=1, tables=(EVALUATIONS, MISSED), project=project_evaluations, inline=True),
+    basis_view,
+    evaluations_view,
     View("partners", version=1, tables=(PARTNERS, SUSPENSIONS), project=project_partners, source="partner"),
 )

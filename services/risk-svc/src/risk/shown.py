@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from events.risk import By, RestrictionKind, Severity
@@ -155,25 +155,27 @@ def _evaluation(judged: Judged) -> EvaluationView:
     )
 
 
-def why(partner_id: UUID, profile: RiskProfile, restrictions: Iterable[Any], flags: Iterable[Any]) -> Why:
-    """From rows of the views and the profile that knows the evaluations."""
+def why(
+    partner_id: UUID, profile: RiskProfile, restrictions: Iterable[RestrictionView], flags: Iterable[FlagView]
+) -> Why:
+    """From what the views say and the profile that knows the evaluations."""
     return Why(
         partner_id=partner_id,
         restrictions=[
             WhyRestriction(
-                restriction=RestrictionView(**row),
-                because=evidence(profile.history(row["rule"] or ""), row["evidence"]),
-                by_rule=rule_version(profile.history(row["rule"] or ""), row["rule_version"]),
+                restriction=restriction,
+                because=evidence(profile.history(restriction.rule or ""), restriction.evidence),
+                by_rule=rule_version(profile.history(restriction.rule or ""), restriction.rule_version),
             )
-            for row in restrictions
+            for restriction in restrictions
         ],
         flags=[
             WhyFlag(
-                flag=FlagView(**row),
-                because=evidence(profile.history(row["rule"]), row["evidence"]),
-                by_rule=rule_version(profile.history(row["rule"]), row["rule_version"]),
+                flag=flag,
+                because=evidence(profile.history(flag.rule), flag.evidence),
+                by_rule=rule_version(profile.history(flag.rule), flag.rule_version),
             )
-            for row in flags
+            for flag in flags
         ],
     )
 

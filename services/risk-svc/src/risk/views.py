@@ -128,8 +128,8 @@ def project_restrictions(fact: Fact[Any]) -> Iterator[Statement]:
             )
 
 
-VIEWS = (
-    View("rules", version=1, tables=(RULES,), project=project_rules, inline=True),
-    View("flags", version=1, tables=(FLAGS,), project=project_flags, inline=True),
-    View("restrictions", version=1, tables=(RESTRICTIONS,), project=project_restrictions, inline=True),
-)
+rules_view = View("rules", version=1, tables=(RULES,), project=project_rules, inline=True)
+flags_view = View("flags", version=1, tables=(FLAGS,), project=project_flags, inline=True)
+restrictions_view = View("restrictions", version=1, tables=(RESTRICTIONS,), project=project_restrictions, inline=True)
+
+VIEWS = (rules_view, flags_view, restrictions_view)

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from engine import Command, Unknown
+from engine import Command
 from fastapi import APIRouter
 from pydantic import BaseModel
-from service import Handle, Listing, Page, Read, Receipt, history_of, listing, own, scope
+from service import At, Collection, Handle, HandlePut, Read, Receipt, history_of, list_of, own, scope
 
 from training.domain.course import CourseCode, CourseContent, DefineCourse, RetireCourse, course_id, courses
 from training.domain.enrolment import (
@@ -22,6 +22,7 @@ from training.domain.enrolment import (
     enrolment_id,
     enrolments,
 )
+from training.views import courses_view, enrolments_view
 
 READ, WRITE, DECIDE = scope("training:read"), scope("training:write"), scope("training:decide")
 
@@ -67,39 +68,49 @@ class Assignment(Command):
     course: CourseCode
 
 
+COURSES = Collection(courses, courses_view, CourseView, key="code", filters=("status",), sorts=("title",))
+ENROLMENTS = Collection(
+    enrolments,
+    enrolments_view,
+    EnrolmentView,
+    key="enrolment_id",
+    filters=("status", "partner_id", "course"),
+    sorts=("assigned_on", "completed_on", "valid_until"),
+)
+
+
 @course_routes.put("/{code}", dependencies=[DECIDE])
-async def define_course(code: CourseCode, content: CourseContent, handle: Handle) -> Receipt:
+async def define_course(code: CourseCode, content: CourseContent, handle: HandlePut) -> Receipt:
     """A new version of the course, for enrolments to come; the same content again changes nothing."""
     return await handle(courses, course_id(code), DefineCourse(code=code, **content.model_dump()))
 
 
 @course_routes.post("/{code}/retirement", status_code=201, dependencies=[DECIDE])
 async def retire_course(code: CourseCode, command: RetireCourse, handle: Handle) -> Receipt:
+    """Nobody is assigned to the course any more; enrolments in it go on."""
     return await handle(courses, course_id(code), command)
 
 
-@course_routes.get("", dependencies=[READ, own(reads=["courses"])])
-async def list_courses(db: Read, page: Page, status: Literal["active", "retired"] | None = None) -> Listing[CourseView]:
-    rows = await db.fetch(
-        "select * from courses where ($1::text is null or status = $1) and ($2::text is null or code > $2)"
-        " order by code limit $3",
-        status,
-        page.after,
-        page.limit + 1,
-    )
-    return listing(rows, page, key=lambda row: row["code"], item=CourseView)
+course_routes.add_api_route("", list_of(COURSES), methods=["GET"], dependencies=[READ, own(reads=["courses"])])
 
 
 @course_routes.get("/{code}", dependencies=[READ, own(reads=["courses"])])
-async def read_course(code: CourseCode, db: Read) -> CourseView:
-    row = await db.fetchrow("select * from courses where code = $1", code)
-    if row is None:
-        raise Unknown("training.course_unknown", course=code)
-    return CourseView(**row)
+async def read_course(code: CourseCode, db: Read, at: At) -> CourseView:
+    """The course in its newest version."""
+    return await db.one(COURSES, at, of=course_id(code), code=code)
+
+
+course_routes.add_api_route(
+    "/{code}/history",
+    history_of(courses, "code", course_id),
+    methods=["GET"],
+    dependencies=[READ, own(reads=["courses"])],
+)
 
 
 @enrolment_routes.post("", status_code=201, dependencies=[WRITE])
 async def assign_training(body: Assignment, db: Read, handle: Handle) -> Receipt:
+    """A partner is to take a course, as it is now. The same course again is no second enrolment."""
     course = await db.load(courses, course_id(body.course))
     command = assignment(body.partner_id, course.state.assignable(), body.occurred_at)
     return await handle(enrolments, enrolment_id(body.partner_id, body.course), command)
@@ -107,46 +118,29 @@ async def assign_training(body: Assignment, db: Read, handle: Handle) -> Receipt
 
 @enrolment_routes.post("/{enrolment_id}/start", status_code=201, dependencies=[WRITE])
 async def start_training(enrolment_id: UUID, command: StartTraining, handle: Handle) -> Receipt:
+    """The partner has begun."""
     return await handle(enrolments, enrolment_id, command)
 
 
 @enrolment_routes.post("/{enrolment_id}/assessments", status_code=201, dependencies=[WRITE])
 async def record_assessment(enrolment_id: UUID, command: RecordAssessment, handle: Handle) -> Receipt:
+    """The result of an attempt: a certificate if it is at or above the pass mark, else one attempt less."""
     return await handle(enrolments, enrolment_id, command)
 
 
 @enrolment_routes.post("/{enrolment_id}/renewal", status_code=201, dependencies=[WRITE])
 async def open_renewal(enrolment_id: UUID, command: OpenRenewal, handle: Handle) -> Receipt:
+    """Before or after the certificate expires, the partner may be assessed anew."""
     return await handle(enrolments, enrolment_id, command)
 
 
-@enrolment_routes.get("", dependencies=[READ, own(query="partner_id")])
-async def list_enrolments(
-    db: Read,
-    page: Page,
-    status: Status | None = None,
-    partner_id: UUID | None = None,
-    course: CourseCode | None = None,
-) -> Listing[EnrolmentView]:
-    rows = await db.fetch(
-        "select * from enrolments where ($1::text is null or status = $1) and ($2::uuid is null or partner_id = $2)"
-        " and ($3::text is null or course = $3) and ($4::uuid is null or enrolment_id > $4)"
-        " order by enrolment_id limit $5",
-        status,
-        partner_id,
-        course,
-        page.after_id,
-        page.limit + 1,
-    )
-    return listing(rows, page, key=lambda row: str(row["enrolment_id"]), item=EnrolmentView)
+enrolment_routes.add_api_route("", list_of(ENROLMENTS), methods=["GET"], dependencies=[READ, own(query="partner_id")])
 
 
 @enrolment_routes.get("/{enrolment_id}", dependencies=[READ, own("enrolment_id", enrolments)])
-async def read_enrolment(enrolment_id: UUID, db: Read) -> EnrolmentView:
-    row = await db.fetchrow("select * from enrolments where enrolment_id = $1", enrolment_id)
-    if row is None:
-        raise Unknown("training.enrolment_unknown", enrolment_id=enrolment_id)
-    return EnrolmentView(**row)
+async def read_enrolment(enrolment_id: UUID, db: Read, at: At) -> EnrolmentView:
+    """The enrolment, with its last score and the certificate that holds."""
+    return await db.one(ENROLMENTS, at, enrolment_id=enrolment_id)
 
 
 enrolment_routes.add_api_route("/{id}/history", history_of(enrolments), methods=["GET"], dependencies=[READ])

@@ -96,7 +96,7 @@ def project_enrolments(fact: Fact[Any]) -> Iterator[Statement]:
             )
 
 
-VIEWS = (
-    View("courses", version=1, tables=(COURSES,), project=project_courses, inline=True),
-    View("enrolments", version=1, tables=(ENROLMENTS,), project=project_enrolments, inline=True),
-)
+courses_view = View("courses", version=1, tables=(COURSES,), project=project_courses, inline=True)
+enrolments_view = View("enrolments", version=1, tables=(ENROLMENTS,), project=project_enrolments, inline=True)
+
+VIEWS = (courses_view, enrolments_view)

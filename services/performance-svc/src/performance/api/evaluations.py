@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from engine import Unknown
 from events.performance import MetricScore, Trend
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from service import Invalid, Listing, Page, Read, history_of, listing, own, scope
+from service import NOW, At, Collection, Read, history_of, list_of, own, scope
 
 from performance.domain.evaluation import evaluations
+from performance.domain.metric import Code
 from performance.domain.period import Period
-from performance.views import SCORES
+from performance.views import SCORES, evaluations_view
 
 READ = scope("performance:read")
 
@@ -59,7 +58,7 @@ class Reports(BaseModel):
 
 
 class EvaluationWithReports(EvaluationView):
-    reports: Reports
+    reports: Reports | None = Field(description="Those of now; null where another time was asked for.")
     missed: list[str] = Field(description="Metrics whose report was due and had not come when the period was closed.")
     history: str
 
@@ -71,87 +70,67 @@ class MissedReportView(BaseModel):
     event_id: UUID
 
 
-def fields(row: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(row) | {"scores": SCORES.validate_json(row["scores"])}
+def shown(**row: Any) -> EvaluationView:
+    return EvaluationView(scores=SCORES.validate_json(row.pop("scores")), **row)
 
 
-@router.get("", dependencies=[READ, own(query="partner_id")])
-async def list_evaluations(
-    db: Read, page: Page, partner_id: UUID | None = None, period: Period | None = None, band: str | None = None
-) -> Listing[EvaluationView]:
-    """By partner, then period."""
-    after = last_key(page.after, 2)
-    rows = await db.fetch(
-        "select * from evaluations where ($1::uuid is null or partner_id = $1) and ($2::text is null or period = $2)"
-        " and ($3::text is null or band = $3) and ($4::uuid is null or (partner_id, period) > ($4, $5))"
-        " order by partner_id, period limit $6",
-        partner_id,
-        period,
-        band,
-        *after,
-        page.limit + 1,
-    )
-    return listing(
-        rows,
-        page,
-        key=lambda row: f"{row['partner_id']}/{row['period']}",
-        item=lambda **row: EvaluationView(**fields(row)),
-    )
+EVALUATIONS = Collection(
+    evaluations,
+    evaluations_view,
+    EvaluationView,
+    key=("partner_id", "period"),
+    filters=("partner_id", "period", "band", "scorecard"),
+    sorts=("total", "period", "percentile"),
+    types={"period": Period},
+    shown=shown,
+)
+MISSED = Collection(
+    evaluations,
+    evaluations_view,
+    MissedReportView,
+    key=("partner_id", "period", "metric"),
+    filters=("partner_id", "period", "metric"),
+    sorts=("period",),
+    source="select * from {missed_reports}",
+    types={"period": Period, "metric": Code},
+    name="missed_reports",
+)
 
-
+router.add_api_route(
+    "",
+    list_of(EVALUATIONS, "By partner, then period, if they are not sorted."),
+    methods=["GET"],
+    dependencies=[READ, own(query="partner_id")],
+)
 router.add_api_route("/{id}/history", history_of(evaluations), methods=["GET"], dependencies=[READ])
 
 
 @router.get("/{partner_id}/{period}", dependencies=[READ, own("partner_id")])
-async def read_evaluation(partner_id: UUID, period: Period, db: Read) -> EvaluationWithReports:
-    row = await db.fetchrow("select * from evaluations where partner_id = $1 and period = $2", partner_id, period)
-    if row is None:
-        raise Unknown("performance.evaluation_unknown", partner_id=partner_id, period=period)
-    found = fields(row)
-    behind = await db.fetch(BEHIND, partner_id, period, [each.metric for each in found["scores"]])
-    missed = await db.fetch(
-        "select metric from missed_reports where partner_id = $1 and period = $2 order by metric", partner_id, period
-    )
+async def read_evaluation(partner_id: UUID, period: Period, db: Read, at: At) -> EvaluationWithReports:
+    """An evaluation, with the reports behind its figures and what was due and had not come."""
+    found = await db.one(EVALUATIONS, at, of=partner_id, partner_id=partner_id, period=period)
+    missed = await db.all(MISSED, at, of=partner_id, partner_id=partner_id, period=period)
     return EvaluationWithReports(
-        **found,
-        reports=Reports(
-            count=len(behind),
-            all=f"/kpi-reports?partner_id={partner_id}&period={period}",
-            first=[f"/kpi-reports/{each['report_id']}" for each in behind[:LINKED]],
-        ),
-        missed=[each["metric"] for each in missed],
+        **dict(found),
+        reports=await reports_behind(found, db) if at is NOW else None,
+        missed=[each.metric for each in missed],
         history=f"/evaluations/{partner_id}/history",
     )
 
 
-@missed_reports.get("", dependencies=[READ, own(query="partner_id")])
-async def list_missed_reports(
-    db: Read, page: Page, partner_id: UUID | None = None, period: Period | None = None
-) -> Listing[MissedReportView]:
-    """Reports that were due and had not come when their period was closed; some have come since."""
-    after = last_key(page.after, 3)
-    rows = await db.fetch(
-        "select * from missed_reports where ($1::uuid is null or partner_id = $1) and ($2::text is null or period = $2)"
-        " and ($3::uuid is null or (partner_id, period, metric) > ($3, $4, $5))"
-        " order by partner_id, period, metric limit $6",
-        partner_id,
-        period,
-        *after,
-        page.limit + 1,
-    )
-    return listing(
-        rows, page, key=lambda row: f"{row['partner_id']}/{row['period']}/{row['metric']}", item=MissedReportView
+async def reports_behind(found: EvaluationView, db: Read) -> Reports:
+    metrics = [each.metric for each in found.scores]
+    behind = await db.fetch(BEHIND, found.partner_id, found.period, metrics)
+    return Reports(
+        count=len(behind),
+        all=f"/kpi-reports?partner_id={found.partner_id}&period={found.period}",
+        first=[f"/kpi-reports/{each['report_id']}" for each in behind[:LINKED]],
     )
 
 
-def last_key(after: str | None, parts: int) -> tuple[UUID | str | None, ...]:
-    if after is None:
-        return (None,) * parts
-    id, *rest = after.split("/")
-    try:
-        key: tuple[UUID | str, ...] = (UUID(id), *rest)
-    except ValueError:
-        key = ()
-    if len(key) != parts:
-        raise Invalid("after", "cursor", "is not a `next` that this list handed out")
-    return key
+missed_reports.add_api_route(
+    "",
+    list_of(MISSED, "Reports that were due and had not come when their period was closed; some have come since."),
+    methods=["GET"],
+    dependencies=[READ, own(query="partner_id")],
+)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from engine import Unknown
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel
-from service import Handle, Happening, Listing, Page, Read, Receipt, history_of, listing, own, scope
+from service import At, Collection, HandlePut, Read, Receipt, history_of, list_of, own, scope
 
 from performance.domain.metric import (
     Aggregation,
@@ -19,11 +18,11 @@ from performance.domain.metric import (
     metric_id,
     metrics,
 )
+from performance.views import basis_view
 
 READ, WRITE = scope("performance:read"), scope("performance:write")
 
 router = APIRouter(tags=["metrics"])
-history = history_of(metrics)
 
 
 class MetricView(BaseModel):
@@ -37,29 +36,28 @@ class MetricView(BaseModel):
     due: Due
 
 
+METRICS = Collection(
+    metrics, basis_view, MetricView, key="code", filters=("unit", "direction", "due"), sorts=("unit",), name="metrics"
+)
+
+
 @router.put("/metrics/{code}", dependencies=[WRITE])
-async def define_metric(code: Code, content: MetricContent, handle: Handle) -> Receipt:
+async def define_metric(code: Code, content: MetricContent, handle: HandlePut) -> Receipt:
     """A new version of the metric: other bounds or another due. The same content again changes nothing."""
     return await handle(metrics, metric_id(code), DefineMetric(code=code, **content.model_dump()))
 
 
-@router.get("/metric-definitions", dependencies=[READ, own(reads=["metrics"])])
-async def list_metrics(db: Read, page: Page) -> Listing[MetricView]:
-    rows = await db.fetch(
-        "select * from metrics where ($1::text is null or code > $1) order by code limit $2", page.after, page.limit + 1
-    )
-    return listing(rows, page, key=lambda row: str(row["code"]), item=MetricView)
+router.add_api_route(
+    "/metric-definitions", list_of(METRICS), methods=["GET"], dependencies=[READ, own(reads=["metrics"])]
+)
 
 
 @router.get("/metrics/{code}", dependencies=[READ, own(reads=["metrics"])])
-async def read_metric(code: Code, db: Read) -> MetricView:
-    row = await db.fetchrow("select * from metrics where code = $1", code)
-    if row is None:
-        raise Unknown("performance.metric_unknown", metric=code)
-    return MetricView(**row)
+async def read_metric(code: Code, db: Read, at: At) -> MetricView:
+    """The metric in its newest version."""
+    return await db.one(METRICS, at, of=metric_id(code), code=code)
 
 
-@router.get("/metrics/{code}/history", dependencies=[READ])
-async def metric_history(code: Code, request: Request, page: Page) -> Listing[Happening]:
-    answer: Listing[Happening] = await history(metric_id(code), request, page)
-    return answer
+router.add_api_route(
+    "/metrics/{code}/history", history_of(metrics, "code", metric_id), methods=["GET"], dependencies=[READ]
+)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
-from service import Handle, Happening, Listing, Page, Read, Receipt, history_of, listing, scope
+from service import At, Collection, Handle, Read, Receipt, history_of, list_of, scope
 
 from performance.domain.period import (
     Close,
@@ -24,17 +23,11 @@ from performance.domain.period import (
     periods,
 )
 from performance.domain.scorecard import scorecard_id, scorecards
+from performance.views import basis_view
 
 READ, DECIDE = scope("performance:read"), scope("performance:decide")
 
 router = APIRouter(prefix="/periods", tags=["periods"])
-history = history_of(periods)
-
-SHOWN = """
-select p.*, (select count(*) from evaluations e where e.period = p.period) as evaluations,
-       (select count(*) from missed_reports m where m.period = p.period) as missed_reports
-from periods p
-"""
 
 
 class PeriodView(BaseModel):
@@ -55,7 +48,7 @@ class PeriodView(BaseModel):
     missed_reports: int = 0
 
 
-def shown(row: Mapping[str, Any]) -> PeriodView:
+def shown(**row: Any) -> PeriodView:
     return PeriodView(
         **days(row["period"]),
         status="evaluated" if row["evaluated"] else "closed",
@@ -79,6 +72,23 @@ def days(period: str) -> dict[str, Any]:
     }
 
 
+PERIODS = Collection(
+    periods,
+    basis_view,
+    PeriodView,
+    key="period",
+    filters=("kind", "scorecard"),
+    sorts=("closed_on",),
+    source="""
+    select p.*, (select count(*) from evaluations e where e.period = p.period) as evaluations,
+           (select count(*) from missed_reports m where m.period = p.period) as missed_reports
+    from {periods} p
+    """,
+    shown=shown,
+    name="periods",
+)
+
+
 @router.post("/{period}/close", status_code=201, dependencies=[DECIDE])
 async def close_period(period: Period, body: ClosePeriod, db: Read, handle: Handle) -> Receipt:
     """Reports that come from now on are late. Its partners are evaluated by the scorecard as it is now."""
@@ -93,26 +103,16 @@ async def close_period(period: Period, body: ClosePeriod, db: Read, handle: Hand
     return await handle(periods, period_id(period), command)
 
 
-@router.get("", dependencies=[READ])
-async def list_periods(db: Read, page: Page, kind: Kind | None = None) -> Listing[PeriodView]:
-    """Those that are closed."""
-    rows = await db.fetch(
-        f"{SHOWN} where ($1::text is null or p.kind = $1) and ($2::text is null or p.period > $2)"
-        " order by p.period limit $3",
-        kind,
-        page.after,
-        page.limit + 1,
-    )
-    return listing(rows, page, key=lambda row: str(row["period"]), item=lambda **row: shown(row))
+router.add_api_route("", list_of(PERIODS, "Those that are closed."), methods=["GET"], dependencies=[READ])
 
 
 @router.get("/{period}", dependencies=[READ])
-async def read_period(period: Period, db: Read) -> PeriodView:
-    row = await db.fetchrow(f"{SHOWN} where p.period = $1", period)
-    return PeriodView(**days(period), status="open") if row is None else shown(row)
+async def read_period(period: Period, db: Read, at: At) -> PeriodView:
+    """The period, closed or still open. How many evaluations and missed reports there are is of now."""
+    found = await db.find(PERIODS, at, of=period_id(period), period=period)
+    return PeriodView(**days(period), status="open") if found is None else found
 
 
-@router.get("/{period}/history", dependencies=[READ])
-async def period_history(period: Period, request: Request, page: Page) -> Listing[Happening]:
-    answer: Listing[Happening] = await history(period_id(period), request, page)
-    return answer
+router.add_api_route(
+    "/{period}/history", history_of(periods, "period", period_id), methods=["GET"], dependencies=[READ]
+)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
-from engine import Unknown
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
-from service import Handle, Happening, Listing, Page, Read, Receipt, history_of, listing, own, scope
+from service import At, Collection, HandlePut, Read, Receipt, history_of, list_of, own, scope
 
 from performance.api.known import metric_terms
 from performance.domain.metric import Code
 from performance.domain.scorecard import Band, DefineScorecard, Line, ScorecardContent, scorecard_id, scorecards
-from performance.views import BANDS, LINES
+from performance.views import BANDS, LINES, basis_view
 
 READ, DECIDE = scope("performance:read"), scope("performance:decide")
 
 router = APIRouter(prefix="/scorecards", tags=["scorecards"])
-history = history_of(scorecards)
-
-LATEST = """
-select distinct on (code) * from scorecards
-where ($1::text is null or code = $1) and ($2::text is null or code > $2)
-order by code, version desc limit $3
-"""
 
 
 class ScorecardView(BaseModel):
@@ -35,43 +27,51 @@ class ScorecardView(BaseModel):
     minimum_cohort: int
 
 
-def shown(row: Mapping[str, Any]) -> ScorecardView:
-    return ScorecardView(
-        code=row["code"],
-        version=row["version"],
-        lines=LINES.validate_json(row["lines"]),
-        bands=BANDS.validate_json(row["bands"]),
-        minimum_cohort=row["minimum_cohort"],
-    )
+def shown(**row: Any) -> ScorecardView:
+    lines, bands = LINES.validate_json(row.pop("lines")), BANDS.validate_json(row.pop("bands"))
+    return ScorecardView(lines=lines, bands=bands, **row)
+
+
+VERSIONS = Collection(
+    scorecards, basis_view, ScorecardView, key=("code", "version"), source="select * from {scorecards}", shown=shown
+)
+SCORECARDS = replace(
+    VERSIONS,
+    key="code",
+    source="select distinct on (code) * from {scorecards} order by code, version desc",
+    name="scorecards",
+)
 
 
 @router.put("/{code}", dependencies=[DECIDE])
-async def define_scorecard(code: Code, content: ScorecardContent, db: Read, handle: Handle) -> Receipt:
+async def define_scorecard(code: Code, content: ScorecardContent, db: Read, handle: HandlePut) -> Receipt:
     """A new version, for periods closed from now on. The same content again changes nothing."""
     terms = await metric_terms(db, {line.metric for line in content.lines})
     return await handle(scorecards, scorecard_id(code), DefineScorecard(code=code, metrics=terms, **dict(content)))
 
 
-@router.get("", dependencies=[READ, own(reads=["scorecards"])])
-async def list_scorecards(db: Read, page: Page) -> Listing[ScorecardView]:
-    """The latest version of each."""
-    rows = await db.fetch(LATEST, None, page.after, page.limit + 1)
-    return listing(rows, page, key=lambda row: str(row["code"]), item=lambda **row: shown(row))
+router.add_api_route(
+    "",
+    list_of(SCORECARDS, "The latest version of each."),
+    methods=["GET"],
+    dependencies=[READ, own(reads=["scorecards"])],
+)
 
 
 @router.get("/{code}", dependencies=[READ, own(reads=["scorecards"])])
-async def read_scorecard(code: Code, db: Read, version: int | None = None) -> ScorecardView:
+async def read_scorecard(
+    code: Code,
+    db: Read,
+    at: At,
+    version: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Another than the latest.")] = None,
+) -> ScorecardView:
     """The latest version, or the one that is asked for."""
+    of = scorecard_id(code)
     if version is None:
-        row = next(iter(await db.fetch(LATEST, code, None, 1)), None)
-    else:
-        row = await db.fetchrow("select * from scorecards where code = $1 and version = $2::bigint", code, version)
-    if row is None:
-        raise Unknown("performance.scorecard_unknown", scorecard=code)
-    return shown(row)
+        return await db.one(SCORECARDS, at, of=of, code=code)
+    return await db.one(VERSIONS, at, of=of, code=code, version=version)
 
 
-@router.get("/{code}/history", dependencies=[READ])
-async def scorecard_history(code: Code, request: Request, page: Page) -> Listing[Happening]:
-    answer: Listing[Happening] = await history(scorecard_id(code), request, page)
-    return answer
+router.add_api_route(
+    "/{code}/history", history_of(scorecards, "code", scorecard_id), methods=["GET"], dependencies=[READ]
+)
