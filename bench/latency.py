@@ -85,7 +85,9 @@ class Commands:
         await asyncio.gather(*sending)
 
     async def _post(self, path: str, body: bytes) -> None:
-        async with self.session.post(self.served.url + path, data=body) as answer:
+        # An approval is of the application as it was scored, its second event.
+        headers = {"If-Match": '"2"'} if path.endswith("/approval") else None
+        async with self.session.post(self.served.url + path, data=body, headers=headers) as answer:
             text = await answer.text()
             if answer.status != 201:
                 raise RuntimeError(f"{path}: {answer.status} {text}")
