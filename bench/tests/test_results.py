@@ -52,8 +52,9 @@ def test_the_median_is_judged_or_the_highest_or_the_interval(target: Target, val
 
 
 def test_what_is_kept_is_read_as_it_was(tmp_path: Path) -> None:
-    kept = write(tmp_path / "results.json", {"append": section([FASTER, SLOW], 3.0)}, SUITE)
-    assert read(tmp_path / "results.json") == kept
+    write(tmp_path / "results.json", {"append": section([FASTER, SLOW], 3.0)}, SUITE)
+    kept = read(tmp_path / "results.json")
+    assert kept["append"]["seconds"] == 3
     assert [of_json(row) for row in kept["append"]["figures"]] == [FASTER, SLOW]
 
 
@@ -70,9 +71,7 @@ def test_a_missed_target_is_told_as_missed(tmp_path: Path) -> None:
     report({"append": section([FASTER], 3.0), "latency": section([SLOW], 1.0)}, tmp_path)
     told = (tmp_path / "RESULTS.md").read_text()
     assert "1 of 2 targets are met." in told
-    assert (
-        "| append, against raw INSERT | 80 (40 to 90) events/s | 80 (50 to 100) | 0.90 (0.80 to 1.00) | >= 0.8 | met |"
-        in told
-    )
+    faster = "80 (40 to 90) events/s | 80 (50 to 100) | 0.90 (0.80 to 1.00) | >= 0.8 | met"
+    assert f"| append, against raw INSERT | {faster} |" in told
     assert "| p99 | 12 ms |  |  | <= 9 ms | **missed** |" in told
     assert (tmp_path / "results.svg").read_text().count("<text") > 2
