@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import secrets
 import sys
@@ -17,7 +18,7 @@ from faults import summary
 from faults.injector import KINDS
 from faults.run import Plan, faulted
 
-SHORT_FAULTS, LONG_FAULTS = 18, 300
+SHORT_FAULTS, LONG_FAULTS = 16, 300
 
 
 def main(
@@ -25,7 +26,8 @@ def main(
     faults: Annotated[
         int | None, typer.Option(min=1, help=f"How many; {SHORT_FAULTS}, or {LONG_FAULTS} if long.")
     ] = None,
-    lanes: Annotated[int | None, typer.Option(min=1, help="How many at a time; 1, or 3 if long.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Not for longer than this; the proof comes after it.")] = None,
+    lanes: Annotated[int | None, typer.Option(min=1, help="How many at a time; 1, or 2 if long.")] = None,
     only: Annotated[list[str] | None, typer.Option(help=f"This kind; again for more. {', '.join(KINDS)}.")] = None,
     long: Annotated[
         bool, typer.Option("--long", help="Also crashes of Kafka, dumps and restores; writes faults/RESULTS.md.")
@@ -46,7 +48,8 @@ def main(
     plan = Plan(
         seed=seed if seed is not None else secrets.randbelow(1_000_000),
         faults=faults or (LONG_FAULTS if long else SHORT_FAULTS),
-        lanes=lanes or (3 if long else 1),
+        minutes=minutes or math.inf,
+        lanes=lanes or (2 if long else 1),
         long=long,
         only=tuple(only or ()),
     )

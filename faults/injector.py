@@ -49,12 +49,17 @@ class Done:
     lasted: float
     recovered: float | None
 
+    def __str__(self) -> str:
+        well = "not well again in time" if self.recovered is None else f"well again after {self.recovered:.1f} s"
+        return f"{self.kind} of {self.target}: {well}"
+
 
 @dataclass
 class Injector:
     fleet: Fleet
     probe: Probe
     random: Random
+    tell: Callable[[str], None]
     done: list[Done] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     now: dict[int, str] = field(default_factory=dict)
@@ -69,12 +74,14 @@ class Injector:
         ended = time.monotonic()
         if target is None:
             self.missed.append(kind)
+            self.tell(f"{kind}: not inflicted, nobody came by")
             return
         self.now[lane] = f"{kind} of {target}: recovering"
         well = await self.probe.recovered(RECOVERY_SECONDS)
         recovered = time.monotonic() - ended if well else None
         self.done.append(Done(kind, target, began, ended - began, recovered))
         self.now.pop(lane, None)
+        self.tell(f"{len(self.done)}. {self.done[-1]}")
 
     # -- processes
 
@@ -255,7 +262,7 @@ class Injector:
 
 @dataclass(frozen=True)
 class Kind:
-    """`often`: how many of a deck; `long`: only in long runs."""
+    """`often`: how many of a long run's deck; `long`: only in long runs."""
 
     act: Callable[[Injector], Awaitable[str | None]]
     often: int = 1
@@ -267,7 +274,7 @@ def _at(point: str, action: Action) -> Callable[[Injector], Awaitable[str | None
 
 
 KINDS: Mapping[str, Kind] = {
-    "kill": Kind(Injector.kill, often=2),
+    "kill": Kind(Injector.kill, often=3),
     "kill the relay": Kind(Injector.kill_leader),
     **{f"kill at {point}": Kind(_at(point, "kill")) for point in POINTS},
     "halt": Kind(Injector.halt),
@@ -276,10 +283,10 @@ KINDS: Mapping[str, Kind] = {
     "halt at consumer_effect": Kind(_at("consumer_effect", "stop"), long=True),
     "halt at timer_effect": Kind(_at("timer_effect", "stop"), long=True),
     "Postgres crash": Kind(Injector.postgres_crash),
-    "Postgres backends ended": Kind(Injector.backends),
+    "Postgres backends ended": Kind(Injector.backends, often=2),
     "Kafka crash": Kind(Injector.kafka_crash, long=True),
-    "cut": Kind(Injector.cut, often=2),
-    "delay": Kind(Injector.delay),
+    "cut": Kind(Injector.cut, often=3),
+    "delay": Kind(Injector.delay, often=2),
     "hold": Kind(Injector.hold),
     "rebalance storm": Kind(Injector.storm),
     "view rebuild": Kind(Injector.rebuild),
@@ -288,7 +295,10 @@ KINDS: Mapping[str, Kind] = {
 
 
 def deck(random: Random, *, long: bool) -> list[str]:
-    """Every kind as often as it says, shuffled."""
-    cards = [name for name, kind in KINDS.items() for _ in range(kind.often) if long or not kind.long]
+    """In a short run every kind that is not for long ones once; in a long run each as often as it says. Shuffled."""
+    if long:
+        cards = [name for name, kind in KINDS.items() for _ in range(kind.often)]
+    else:
+        cards = [name for name, kind in KINDS.items() if not kind.long]
     random.shuffle(cards)
     return cards

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import shutil
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -35,10 +36,12 @@ WARM_UP_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Plan:
-    """`faults` at least, in `lanes` beside each other; `only` some kinds, if any are named."""
+    """So many `faults` at least, or for so many `minutes`, in `lanes` beside each other; `only` some kinds, if any are
+    named."""
 
     seed: int
     faults: int
+    minutes: float = math.inf
     lanes: int = 1
     long: bool = False
     only: Sequence[str] = ()
@@ -65,6 +68,10 @@ class Outcome:
 async def faulted(plan: Plan, console: Console) -> Outcome:
     """Raises Trouble where the fleet does not even come up."""
     began = time.monotonic()
+
+    def tell(sentence: str) -> None:
+        console.print(f"{time.monotonic() - began:5.0f} s  {sentence}", highlight=False, markup=False)
+
     folder = place.run() / "faults" / str(plan.seed)
     shutil.rmtree(folder, ignore_errors=True)
     fleet = Fleet(folder)
@@ -76,7 +83,7 @@ async def faulted(plan: Plan, console: Console) -> Outcome:
         async with fleet.running(), clients(fleet, ledger, plan.seed) as asking:
             load = Load(asking, ledger, plan.seed)
             probe = Probe(fleet)
-            injector = Injector(fleet, probe, Random(plan.seed))
+            injector = Injector(fleet, probe, Random(plan.seed), tell)
             await load.prepare()
             progress.update(task, total=plan.faults)
             showing = asyncio.create_task(_show(progress, task, injector, ledger, plan))
@@ -127,9 +134,10 @@ async def _under_load(load: Load, injector: Injector, plan: Plan) -> None:
 async def _inject(injector: Injector, plan: Plan) -> None:
     await asyncio.sleep(WARM_UP_SECONDS)
     cards: list[str] = []
+    until = time.monotonic() + plan.minutes * 60
 
     async def lane(number: int) -> None:
-        while len(injector.done) < plan.faults:
+        while len(injector.done) < plan.faults and time.monotonic() < until:
             if not cards:
                 cards.extend(plan.only or deck(injector.random, long=plan.long))
             await injector.inflict(cards.pop(), number)
