@@ -31,7 +31,7 @@ REPLICAS: Mapping[str, int] = {"partner": 2, "contract": 1, "training": 1, "perf
 SPARE = 3
 """Further replicas that a rebalance storm may start."""
 RESTART_SECONDS = 0.3
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 
 
 @dataclass
@@ -120,6 +120,7 @@ class Fleet:
             "CAUCE_POSTGRES_URL": with_database(there, service, service, self.passwords[service]),
             "CAUCE_KAFKA_BOOTSTRAP": self.bootstrap,
             "CAUCE_JWKS": str(self.issuer.jwks),
+            "CAUCE_SEALING_KEYS": self.issuer.sealing_keys(),
             "CAUCE_ISSUER": issuer.ISSUER,
             "CAUCE_AUDIENCE": issuer.AUDIENCE,
             "CAUCE_LOG_LEVEL": "warning",

@@ -17,7 +17,7 @@ from faults.failpoints import POINTS, Action, Trap
 from faults.fleet import REPLICAS, Fleet, Replica
 from faults.probe import AWAY, Probe
 
-RECOVERY_SECONDS = 90.0
+RECOVERY_SECONDS = 180.0
 """Until all must be well again after a fault."""
 TRAP_SECONDS = 20.0
 """How long somebody is waited for to come by a failpoint."""

@@ -22,7 +22,12 @@ select s.published, s.topic_offsets::text as ends, (select coalesce(max(position
        (select count(*) from timer where error is null and due_at <= clock_timestamp()) as due
 from store s
 """
-OFFSETS = "select subscription, source, topic_id, partition, next_offset from consumer_offset"
+OFFSETS = """
+select subscription, source, topic_id, partition, next_offset from consumer_offset o
+where not exists (select 1 from view_build b
+                  where b.feed = 'inline' and o.subscription like '%.' || b.name || '.g' || b.generation)
+"""
+"""Without builds that were fed from the log and are now written by appends."""
 
 
 @dataclass(frozen=True)

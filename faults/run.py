@@ -29,7 +29,7 @@ from faults.ledger import Client, Ledger
 from faults.load import Load
 from faults.probe import Probe, behind
 
-SETTLE_SECONDS = 90.0
+SETTLE_SECONDS = 120.0
 """Until everything that the load has led to must have come to its end."""
 WARM_UP_SECONDS = 5.0
 
