@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 import secrets
@@ -11,6 +10,7 @@ from typing import Annotated
 
 import psutil
 import typer
+import uvloop
 from devstack.trouble import Trouble
 from rich.console import Console
 
@@ -55,7 +55,7 @@ def main(
     )
     console.print(f"Faults with seed {plan.seed}.", highlight=False)
     try:
-        outcome = asyncio.run(faulted(plan, console))
+        outcome = uvloop.run(faulted(plan, console))
     except Trouble as trouble:
         console.print(str(trouble), style="red", markup=False)
         raise typer.Exit(1) from None

@@ -32,6 +32,8 @@ SPARE = 3
 """Further replicas that a rebalance storm may start."""
 RESTART_SECONDS = 0.3
 READY_SECONDS = 180.0
+START_SECONDS = 180.0
+"""Of a server. All of these are limits for a busy machine."""
 
 
 @dataclass
@@ -158,7 +160,10 @@ class Fleet:
         try:
             for proxy in self.proxies.values():
                 await proxy.start()
-            await asyncio.gather(asyncio.to_thread(self.postgres.start), asyncio.to_thread(self.kafka.start))
+            await asyncio.gather(
+                asyncio.to_thread(self.postgres.start, START_SECONDS),
+                asyncio.to_thread(self.kafka.start, START_SECONDS),
+            )
             self.issuer.publish()
             await self._databases()
             for replica in self.replicas:

@@ -14,7 +14,7 @@ import asyncpg
 from engine.recovery import declare_restore
 
 from faults.failpoints import POINTS, Action, Trap
-from faults.fleet import REPLICAS, Fleet, Replica
+from faults.fleet import REPLICAS, START_SECONDS, Fleet, Replica
 from faults.probe import AWAY, Probe
 
 RECOVERY_SECONDS = 180.0
@@ -170,7 +170,7 @@ class Injector:
         async with self._servers:
             await asyncio.to_thread(self.fleet.postgres.stop, "immediate")
             await asyncio.sleep(self.random.uniform(0.0, 1.5))
-            await asyncio.to_thread(self.fleet.postgres.start)
+            await asyncio.to_thread(self.fleet.postgres.start, START_SECONDS)
         return "Postgres"
 
     async def backends(self) -> str | None:
@@ -190,7 +190,7 @@ class Injector:
         async with self._servers:
             await asyncio.to_thread(self.fleet.kafka.kill)
             await asyncio.sleep(self.random.uniform(0.0, 2.0))
-            await asyncio.to_thread(self.fleet.kafka.start)
+            await asyncio.to_thread(self.fleet.kafka.start, START_SECONDS)
         return "Kafka"
 
     async def restore(self) -> str | None:
@@ -277,17 +277,17 @@ KINDS: Mapping[str, Kind] = {
     "kill": Kind(Injector.kill, often=3),
     "kill the relay": Kind(Injector.kill_leader),
     **{f"kill at {point}": Kind(_at(point, "kill")) for point in POINTS},
-    "halt": Kind(Injector.halt),
+    "halt": Kind(Injector.halt, often=2),
     "halt at relay_read": Kind(_at("relay_read", "stop")),
     "halt at relay_sent": Kind(_at("relay_sent", "stop"), long=True),
     "halt at consumer_effect": Kind(_at("consumer_effect", "stop"), long=True),
     "halt at timer_effect": Kind(_at("timer_effect", "stop"), long=True),
     "Postgres crash": Kind(Injector.postgres_crash),
-    "Postgres backends ended": Kind(Injector.backends, often=2),
+    "Postgres backends ended": Kind(Injector.backends, often=4),
     "Kafka crash": Kind(Injector.kafka_crash, long=True),
-    "cut": Kind(Injector.cut, often=3),
-    "delay": Kind(Injector.delay, often=2),
-    "hold": Kind(Injector.hold),
+    "cut": Kind(Injector.cut, often=4),
+    "delay": Kind(Injector.delay, often=3),
+    "hold": Kind(Injector.hold, often=3),
     "rebalance storm": Kind(Injector.storm),
     "view rebuild": Kind(Injector.rebuild),
     "dump and restore": Kind(Injector.restore, long=True),

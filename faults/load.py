@@ -22,9 +22,9 @@ EXPIRING = "hygiene"
 """A course, not required for launch, with a certificate that ends: it is passed years ago, so that its timer is due."""
 SOURCE = "tills"
 COLUMNS = ("source", "source_ref", "partner_id", "metric", "period", "value")
-STORIES = 6
+STORIES = 5
 """Partners on their way at once."""
-THINKING = 0.4
+THINKING = 0.8
 """Seconds at most between two steps of one of them."""
 PATIENCE = 150.0
 UPLOAD_LINES = 40
@@ -66,7 +66,7 @@ class Load:
     async def run(self) -> None:
         work: list[Callable[[], Coroutine[Any, Any, None]]] = [self._live] * STORIES
         async with asyncio.TaskGroup() as group:
-            for step, pause in ((self._report, 1.0), (self._close, 9.0), (self._read, 0.3)):
+            for step, pause in ((self._report, 1.5), (self._close, 9.0), (self._read, 0.5)):
                 group.create_task(self._again(step, pause))
             for live in work:
                 group.create_task(self._again(live, THINKING))
