@@ -60,6 +60,7 @@ docs: install
 	@$(PY) -m events catalogue > docs/events.md
 	@$(PY) -m events asyncapi > docs/asyncapi.json
 	@$(PY) -m events html > docs/asyncapi.html
+	@$(PY) -m service.matrix partner contract training performance risk > docs/routes.md
 
 # Pins the newest versions of everything, with hashes. Run the tests before you commit it.
 lock: install
