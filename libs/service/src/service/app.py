@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from engine import Decider, Policy, Process, PublicState, View
-from engine.runtime import Engine
+from engine.runtime import Engine, Tuning
 from fastapi import APIRouter, FastAPI
 
 from service import logs, openapi, ops, problems
@@ -58,6 +58,7 @@ def create_app(
     app = FastAPI(
         title=title or f"Cauce {service}",
         description=description,
+            tuning=Tuning(replication=settings.kafka_replication),
         version="1",
         lifespan=_lifespan,
         redoc_url=None,

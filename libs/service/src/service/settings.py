@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     request_timeout: float = Field(default=60, gt=0, description="seconds until a response begins")
     shutdown_timeout: int = Field(default=20, gt=0, description="seconds that open requests get to finish")
 
+    kafka_replication: int = Field(default=1, ge=1, description="how many brokers keep each record of a new topic")
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
@@ -82,3 +83,19 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] in ("missing", "string_too_short"):
         return f"CAUCE_{name.upper()} is not set; it is {WHAT_IT_IS[name]}."
     return f"CAUCE_{name.upper()} is not usable: {first['msg']}."
+class KafkaSettings(BaseSettings):
+    """What one has to know who only looks after topics. Raises `InvalidSettings`."""
+
+    model_config = Settings.model_config
+
+    kafka_bootstrap: str = Field(min_length=1)
+    topic_prefix: str = ""
+    kafka_replication: int = Field(default=1, ge=1)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InvalidSettings(_sentence(error)) from None
+
+
