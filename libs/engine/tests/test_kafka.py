@@ -18,7 +18,7 @@ from conftest import MakeEngine
 from engine import Context, Send
 from engine import kafka as engine_kafka
 from engine.errors import EventTooLarge, Refused, Unavailable
-from engine.kafka import Producer, Record, Watcher, admin, bounded, create_topic, partition_of, topic_ids
+from engine.kafka import Producer, Record, Watcher, admin, bounded, create_topic, find_topic, partition_of, topic_ids
 from engine.runtime import Engine
 from engine.store import EVENT_LIMIT
 from engine_example import Open, Suspend, heard_view, mirror_policy, partners
@@ -325,12 +325,15 @@ def test_keys_go_where_kafkas_own_clients_would_send_them(key: str, partitions: 
 
 async def test_a_topic_is_made_once_keeps_everything_and_is_never_resized(kafka: str, topic_prefix: str) -> None:
     topic = f"{topic_prefix}x"
-    await asyncio.gather(*(create_topic(kafka, topic, partitions=3, replication=1) for _ in range(3)))
-    async with admin(kafka) as client:
-        [answer] = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-    found = {entry[0]: entry[1] for entry in answer.resources[0][4]}
-    assert (found["retention.ms"], found["retention.bytes"], found["cleanup.policy"]) == ("-1", "-1", "delete")
-    assert int(found["max.message.bytes"]) > EVENT_LIMIT
+    made = await asyncio.gather(*(create_topic(kafka, topic, partitions=3, replication=1) for _ in range(3)))
+    assert sorted(made) == [False, False, True]
+    found = await find_topic(kafka, topic)
+    assert found is not None
+    assert (found.partitions, found.replication) == (3, 1)
+    kept = found.configs
+    assert (kept["retention.ms"], kept["retention.bytes"], kept["cleanup.policy"]) == ("-1", "-1", "delete")
+    assert int(kept["max.message.bytes"]) > EVENT_LIMIT
+    assert await find_topic(kafka, f"{topic_prefix}absent") is None
     with pytest.raises(ValueError, match="3 partitions and not 4"):
         await create_topic(kafka, topic, partitions=4, replication=1)
 

@@ -66,7 +66,8 @@ def test_a_topic_keeps_everything_unless_it_says_otherwise_and_stands_one_broker
     assert (kept["retention.ms"], kept["retention.bytes"], kept["cleanup.policy"]) == ("-1", "-1", "delete")
     assert kept["min.insync.replicas"] == "2"
     assert Topic("partner").configs(replication=1)["min.insync.replicas"] == "1"
-    assert Topic("partner", retention_ms=86_400_000).configs(replication=3)["retention.ms"] == "86400000"
+    a_month = Topic("partner", retention_ms=2_592_000_000)
+    assert (a_month.configs(replication=3)["retention.ms"], a_month.kept) == ("2592000000", "for 30 days")
 
 
 def test_an_event_without_a_well_formed_type_cannot_be_declared() -> None:

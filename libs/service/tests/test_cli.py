@@ -77,7 +77,7 @@ def said(result):
 @pytest.mark.parametrize(
     "words",
     [
-        ["run"], ["migrate"], ["stream"], ["lag"], ["view", "rebuild"],
+        ["run"], ["migrate"], ["topics"], ["stream"], ["lag"], ["view", "rebuild"],
         ["parked", "list"], ["parked", "retry"], ["parked", "drop"],
     ],
     ids=" ".join,

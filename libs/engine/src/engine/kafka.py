@@ -239,11 +239,27 @@ async def create_topic(
     return created
 
 
-async def topic_configs(bootstrap: str, topic: str) -> dict[str, str]:
-    """The settings that the topic has now."""
+@dataclass(frozen=True, slots=True)
+class FoundTopic:
+    """A topic as it is: of how many partitions, how often each record is kept, and its settings."""
+
+    partitions: int
+    replication: int
+    configs: Mapping[str, str]
+
+
+async def find_topic(bootstrap: str, topic: str) -> FoundTopic | None:
+    """The topic as it is now; None where there is none."""
     async with admin(bootstrap) as client:
+        [described] = await bounded(client.describe_topics([topic]))
+        if not described["partitions"]:
+            return None
         [answer] = await bounded(client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)]))
-    return {entry[0]: entry[1] for entry in answer.resources[0][4]}
+    return FoundTopic(
+        partitions=len(described["partitions"]),
+        replication=min(len(partition["replicas"]) for partition in described["partitions"]),
+        configs={entry[0]: entry[1] for entry in answer.resources[0][4]},
+    )
 
 
 async def topic_ids(bootstrap: str, topics: Sequence[str]) -> dict[str, UUID]:

@@ -34,8 +34,7 @@ def catalogue_page(catalogue: Catalogue, revisions: Revisions) -> str:
 
 def promise(topic: Topic) -> str:
     """What a topic keeps, in words."""
-    kept = "for ever" if topic.retention_ms is None else f"for {topic.retention_ms / 86_400_000:g} days"
-    return f"{topic.partitions} partitions, kept {kept}"
+    return f"{topic.partitions} partitions, kept {topic.kept}"
 
 
 _INTRODUCTION = """\

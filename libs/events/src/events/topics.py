@@ -28,6 +28,13 @@ class Topic:
     def name(self) -> str:
         return f"{self.service}.{self.carries}"
 
+    @property
+    def kept(self) -> str:
+        """How long, in words."""
+        if self.retention_ms is not None:
+            return f"for {self.retention_ms / 86_400_000:g} days"
+        return "for ever" if self.carries == "events" else "the last of each key"
+
     def configs(self, replication: int) -> dict[str, str]:
         """Kafka's topic settings, where each record is kept so many times: one broker may be away."""
         return {
