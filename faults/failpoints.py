@@ -29,10 +29,11 @@ class Failpoints:
             return
         taken = armed.with_name(f"{armed.name}.{os.getpid()}")
         try:
+            action = armed.read_text()
             armed.rename(taken)
         except FileNotFoundError:  # another process came first
             return
-        os.kill(os.getpid(), SIGNALS[taken.read_text()])
+        os.kill(os.getpid(), SIGNALS[action])
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,13 @@ class Trap:
         taken = next(self.folder.glob(f"{self._armed.name}.[0-9]*"), None)
         return None if taken is None else int(taken.suffix[1:])
 
-    def disarm(self) -> None:
-        self._armed.unlink(missing_ok=True)
-        for taken in self.folder.glob(f"{self._armed.name}.[0-9]*"):
-            taken.unlink()
+    def withdraw(self) -> bool:
+        """False where somebody has come by in the last moment."""
+        try:
+            self._armed.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def forget(self, pid: int) -> None:
+        self._armed.with_name(f"{self._armed.name}.{pid}").unlink()

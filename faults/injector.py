@@ -54,6 +54,10 @@ class Done:
         return f"{self.kind} of {self.target}: {well}"
 
 
+class Missed(Exception):
+    """A fault could not be inflicted, as nobody came by or another fault was in its way; the text says why."""
+
+
 @dataclass
 class Injector:
     fleet: Fleet
@@ -70,12 +74,13 @@ class Injector:
         """One fault and the recovery from it."""
         self.now[lane] = kind
         began = time.monotonic()
-        target = await KINDS[kind].act(self)
-        ended = time.monotonic()
-        if target is None:
-            self.missed.append(kind)
-            self.tell(f"{kind}: not inflicted, nobody came by")
+        try:
+            target = await KINDS[kind].act(self)
+        except Missed as missed:
+            self.missed.append(f"{kind}: {missed}")
+            self.tell(f"{kind}: not inflicted: {missed}")
             return
+        ended = time.monotonic()
         self.now[lane] = f"{kind} of {target}: recovering"
         well = await self.probe.recovered(RECOVERY_SECONDS)
         recovered = time.monotonic() - ended if well else None
@@ -85,11 +90,13 @@ class Injector:
 
     # -- processes
 
-    def somebody(self) -> Replica | None:
+    def somebody(self) -> Replica:
         running = [replica for replica in self.fleet.replicas if replica.wanted and replica.child.alive()]
-        return self.random.choice(running) if running else None
+        if not running:
+            raise Missed("nobody runs")
+        return self.random.choice(running)
 
-    async def leader(self) -> Replica | None:
+    async def leader(self) -> Replica:
         """The process that holds some service's relay."""
         service = self.random.choice(list(REPLICAS))
         try:
@@ -98,22 +105,27 @@ class Injector:
                 holder = await connection.fetchval("select holder from lease where name = 'relay'")
             finally:
                 await connection.close()
-        except AWAY:  # another fault has the database
-            return None
-        return None if holder is None else self.fleet.with_pid(int(holder.split("/")[1]))
+        except AWAY as away:
+            raise Missed(f"the database is away: {away!r}") from None
+        replica = None if holder is None else self.fleet.with_pid(int(holder.split("/")[1]))
+        if replica is None:
+            raise Missed(f"nobody leads {service}'s relay")
+        return replica
 
-    async def kill(self) -> str | None:
-        replica = self.somebody()
-        return replica.name if replica is not None and replica.signal(signal.SIGKILL) else None
+    def _signalled(self, replica: Replica, number: signal.Signals) -> str:
+        if not replica.signal(number):
+            raise Missed(f"{replica.name} has ended already")
+        return replica.name
 
-    async def kill_leader(self) -> str | None:
-        replica = await self.leader()
-        return replica.name if replica is not None and replica.signal(signal.SIGKILL) else None
+    async def kill(self) -> str:
+        return self._signalled(self.somebody(), signal.SIGKILL)
 
-    async def halt(self) -> str | None:
+    async def kill_leader(self) -> str:
+        return self._signalled(await self.leader(), signal.SIGKILL)
+
+    async def halt(self) -> str:
         replica = await self.leader() if self.random.random() < 0.5 else self.somebody()
-        if replica is None or not replica.signal(signal.SIGSTOP):
-            return None
+        self._signalled(replica, signal.SIGSTOP)
         return await self._wake(replica)
 
     async def _wake(self, replica: Replica) -> str:
@@ -124,24 +136,22 @@ class Injector:
             replica.signal(signal.SIGCONT)
         return replica.name
 
-    async def at(self, point: str, action: Action) -> str | None:
+    async def at(self, point: str, action: Action) -> str:
         service = self.random.choice(LISTENERS[point])
         trap = Trap(self.fleet.failpoints, service, point)
         trap.arm(action)
-        try:
-            deadline = time.monotonic() + TRAP_SECONDS
-            while (pid := trap.caught()) is None:
-                if time.monotonic() > deadline:
-                    return None
-                await asyncio.sleep(0.02)
-        finally:
-            trap.disarm()
+        deadline = time.monotonic() + TRAP_SECONDS
+        while (pid := trap.caught()) is None:
+            if time.monotonic() > deadline and trap.withdraw():
+                raise Missed(f"no process of {service} came by")
+            await asyncio.sleep(0.02)
+        trap.forget(pid)
         replica = self.fleet.with_pid(pid)
         if action == "stop" and replica is not None:
             return await self._wake(replica)
         return service
 
-    async def storm(self) -> str | None:
+    async def storm(self) -> str:
         """Replicas of a service come and go, some in order and some not."""
         service = self.random.choice(("partner", "performance"))
         async with self._comings:
@@ -166,17 +176,17 @@ class Injector:
 
     # -- servers
 
-    async def postgres_crash(self) -> str | None:
+    async def postgres_crash(self) -> str:
         async with self._servers:
             await asyncio.to_thread(self.fleet.postgres.stop, "immediate")
             await asyncio.sleep(self.random.uniform(0.0, 1.5))
             await asyncio.to_thread(self.fleet.postgres.start, START_SECONDS)
         return "Postgres"
 
-    async def backends(self) -> str | None:
+    async def backends(self) -> str:
         service = self.random.choice(list(REPLICAS))
         async with self._servers:
-            connection = await asyncpg.connect(self.fleet.postgres.url(), timeout=5)
+            connection = await asyncpg.connect(self.fleet.postgres.url())
             try:
                 await connection.fetch(
                     "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and usename = $1",
@@ -186,14 +196,14 @@ class Injector:
                 await connection.close()
         return service
 
-    async def kafka_crash(self) -> str | None:
+    async def kafka_crash(self) -> str:
         async with self._servers:
             await asyncio.to_thread(self.fleet.kafka.kill)
             await asyncio.sleep(self.random.uniform(0.0, 2.0))
             await asyncio.to_thread(self.fleet.kafka.start, START_SECONDS)
         return "Kafka"
 
-    async def restore(self) -> str | None:
+    async def restore(self) -> str:
         """All of a service's processes end somewhere in their work; its database is dumped, lost, and restored."""
         service = self.random.choice(list(REPLICAS))
         dump = self.fleet.folder / f"{service}.dump"
@@ -218,7 +228,7 @@ class Injector:
     def _line(self) -> str:
         return self.random.choice(("kafka", *REPLICAS))
 
-    async def cut(self) -> str | None:
+    async def cut(self) -> str:
         line = self._line()
         proxy = self.fleet.proxies[line]
         proxy.refusing = True
@@ -227,14 +237,14 @@ class Injector:
         proxy.refusing = False
         return line
 
-    async def delay(self) -> str | None:
+    async def delay(self) -> str:
         line = self._line()
         self.fleet.proxies[line].delay = self.random.uniform(0.02, 0.2)
         await asyncio.sleep(self.random.uniform(2.0, 5.0))
         self.fleet.proxies[line].delay = 0.0
         return line
 
-    async def hold(self) -> str | None:
+    async def hold(self) -> str:
         line = self._line()
         self.fleet.proxies[line].hold()
         await asyncio.sleep(self.random.uniform(2.0, 7.0))
@@ -243,7 +253,7 @@ class Injector:
 
     # -- views
 
-    async def rebuild(self) -> str | None:
+    async def rebuild(self) -> str:
         service = self.random.choice(list(VIEWS))
         view = self.random.choice(VIEWS[service])
         process = await asyncio.create_subprocess_exec(
@@ -253,23 +263,21 @@ class Injector:
             stderr=asyncio.subprocess.PIPE,
         )
         _, said = await process.communicate()
-        if process.returncode == 0:
-            return f"{service}.{view}"
-        # Another fault may end the command that began the build; the build itself goes on.
-        self.missed.append(f"rebuild of {service}.{view}: {said.decode().strip()[-300:]}")
-        return None
+        if process.returncode != 0:  # another fault ended the command that began the build; the build itself goes on
+            raise Missed(f"{service}.{view}: {said.decode().strip()[-300:]}")
+        return f"{service}.{view}"
 
 
 @dataclass(frozen=True)
 class Kind:
     """`often`: how many of a long run's deck; `long`: only in long runs."""
 
-    act: Callable[[Injector], Awaitable[str | None]]
+    act: Callable[[Injector], Awaitable[str]]
     often: int = 1
     long: bool = False
 
 
-def _at(point: str, action: Action) -> Callable[[Injector], Awaitable[str | None]]:
+def _at(point: str, action: Action) -> Callable[[Injector], Awaitable[str]]:
     return lambda injector: injector.at(point, action)
 
 

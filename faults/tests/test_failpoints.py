@@ -34,7 +34,14 @@ async def test_the_first_to_come_by_is_taken_and_the_next_is_not(tmp_path: Path,
         await Failpoints(tmp_path, "partner")("relay_sent")
     assert killed == [(os.getpid(), signal.SIGSTOP)]
     assert trap.caught() == os.getpid()
-    trap.disarm()
+    trap.forget(os.getpid())
     assert trap.caught() is None
     await Failpoints(tmp_path, "partner")("relay_sent")
     assert len(killed) == 1
+
+
+def test_a_trap_that_has_caught_somebody_is_not_withdrawn(tmp_path: Path) -> None:
+    trap = Trap(tmp_path, "partner", "relay_sent")
+    trap.arm("kill")
+    assert trap.withdraw()
+    assert not trap.withdraw()
