@@ -112,12 +112,25 @@ async def test_the_openapi_names_operations_scopes_and_problems(make_app, connec
     assert operation["operationId"] == "loans_open"
     assert operation["security"] == [{"bearer": ["lending:write"]}]
     assert operation["description"] == "Opens a loan.\n\nScope: `lending:write`"
-    assert set(operation["responses"]) == {"201", "401", "403", "404", "409", "412", "413", "422", "503"}
-    for status, response in operation["responses"].items():
-        if status != "201":
-            assert response["content"] == {
-                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
-            }
+    codes = {status: r["x-problem-codes"] for status, r in operation["responses"].items() if status != "201"}
+    assert codes == {
+        "400": ["request_unreadable"],
+        "401": ["token_invalid", "token_missing"],
+        "403": ["lending.backfill_scope_needed", "partner_closed", "scope_missing"],
+        "409": ["conflict", "lending.amount_too_high", "request_in_flight"],
+        "412": ["version_mismatch"],
+        "413": ["body_too_large", "event_too_large"],
+        "422": ["idempotency_key_reused", "request_invalid", "value_unstorable"],
+        "429": ["rate_exceeded"],
+        "503": ["request_timeout", "unavailable"],
+    }
+    approving = document["paths"]["/loans/{id}/approvals"]["post"]["responses"]
+    assert approving["404"]["x-problem-codes"] == ["lending.loan_unknown"]
+    for status in codes:
+        content = operation["responses"][status]["content"]["application/problem+json"]
+        assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+        assert list(content["examples"]) == codes[status]
+    assert operation["requestBody"]["content"]["application/json"]["example"] == {"amount": 1}
     assert {"Problem", "FieldError", "Receipt"} <= document["components"]["schemas"].keys()
     assert not {"HTTPValidationError", "ValidationError"} & document["components"]["schemas"].keys()
     ids = [op["operationId"] for operations in document["paths"].values() for op in operations.values()]

@@ -17,6 +17,7 @@ from service.exchange import Edge
 from service.keys import Keys
 from service.metrics import RequestMetrics
 from service.partners import tables_of
+from service.rate import Rate
 from service.roles import roles
 from service.routing import mount
 from service.settings import Settings
@@ -80,6 +81,7 @@ def create_app(
         metrics=RequestMetrics(engine.registry),
         body_limit=settings.body_limit,
         request_timeout=settings.request_timeout,
+        rate=Rate(settings.rate, settings.burst),
     )
     return app
 

@@ -20,6 +20,7 @@ from service.access import Access, Principal
 from service.logs import AccessLog, correlation
 from service.metrics import RequestMetrics
 from service.problems import RETRY_AFTER, ProblemError, problem
+from service.rate import Rate
 
 log = structlog.get_logger()
 
@@ -78,6 +79,10 @@ class Exchange:
     def digest(self) -> bytes:
         """Of the query and of the body as far as it was read, byte by byte; b"" without an Idempotency-Key."""
         return b"" if self._asked is None else self._asked.digest()
+
+    def admit(self, caller: Principal) -> None:
+        """Raises ProblemError for a caller who asks too often."""
+        self._edge.rate.take(f"{caller.client}/{caller.subject}")
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -151,6 +156,7 @@ class Edge:
         metrics: RequestMetrics,
         body_limit: int,
         request_timeout: float,
+        rate: Rate,
     ) -> None:
         self.app = app
         self.service = service
@@ -160,6 +166,7 @@ class Edge:
         self.metrics = metrics
         self.body_limit = body_limit
         self.request_timeout = request_timeout
+        self.rate = rate
         self._open: set[Exchange] = set()
         self._watching = False
         self._tick = min(1.0, request_timeout / 4)

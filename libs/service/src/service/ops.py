@@ -149,7 +149,9 @@ def _log(service: str) -> APIRouter:
 
     @router.get("/published")
     async def published(
-        engine: TheEngine, position: Annotated[int, Query(ge=0, le=2**63 - 1)], wait: Wait = 0
+        engine: TheEngine,
+        position: Annotated[int, Query(ge=0, le=2**63 - 1, description="Of the log, as a receipt gives it.")],
+        wait: Wait = 0,
     ) -> Reached:
         """Whether the event at this position (and all before it) is on the topic; waits for it."""
         return Reached(reached=await engine.published(position, wait))
@@ -167,7 +169,12 @@ def _subscriptions(service: str) -> APIRouter:
 
     @router.get("/{name}/handled")
     async def handled(
-        engine: TheEngine, name: str, position: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None, wait: Wait = 0
+        engine: TheEngine,
+        name: str,
+        position: Annotated[
+            int | None, Query(ge=0, le=2**63 - 1, description="Of the own log, as a receipt gives it.")
+        ] = None,
+        wait: Wait = 0,
     ) -> Reached:
         """Whether a subscription has handled its own service's log through `position`, or, for another service's
         topic, all that was published before this call; waits for it."""
@@ -183,7 +190,10 @@ def _parked(service: str) -> APIRouter:
     router = APIRouter(prefix="/parked-streams", tags=["parked-streams"], dependencies=[scope(f"{service}:ops")])
 
     @router.get("")
-    async def list_(engine: TheEngine, subscription: str | None = None) -> list[Parked]:
+    async def list_(
+        engine: TheEngine,
+        subscription: Annotated[str | None, Query(description="Only those of this subscription.")] = None,
+    ) -> list[Parked]:
         """Streams whose events a subscription could not handle, and why."""
         return [Parked.model_validate(each) for each in await engine.parked(subscription)]
 
@@ -202,6 +212,7 @@ def _parked(service: str) -> APIRouter:
         actor = (await request.scope["cauce.exchange"].authenticated()).subject
         return Dropped(events=await engine.drop(subscription, stream, body.reason, actor))
 
+    retry.cauce_refusals = drop.cauce_refusals = {"{service}.parked_stream_unknown": 404}  # type: ignore[attr-defined]
     return router
 
 
@@ -231,8 +242,8 @@ def _streams(service: str, deciders: Sequence[Decider[Any, Any, Any]]) -> APIRou
         request: Request,
         category: str,
         id: UUID,
-        version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
-        recorded_by: Annotated[AwareDatetime | None, Query()] = None,
+        version: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="As it was at this version.")] = None,
+        recorded_by: Annotated[AwareDatetime | None, Query(description="As the log knew it then.")] = None,
     ) -> Aggregate:
         """An aggregate's state now, at a version, or as the log knew it at a recorded time."""
         decider = by_category.get(category)
@@ -245,4 +256,6 @@ def _streams(service: str, deciders: Sequence[Decider[Any, Any, Any]]) -> APIRou
         state = decider.state_adapter.dump_python(loaded.state, mode="json")
         return Aggregate(stream=decider.stream(id), version=loaded.version, state=state)
 
+    unknown = {"{service}.category_unknown": 404} | {f"{{service}}.{each}_unknown": 404 for each in by_category}
+    read.cauce_refusals = unknown  # type: ignore[attr-defined]
     return router

@@ -7,7 +7,7 @@ the name of a member that the format itself defines (`status`, say), it is calle
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -229,18 +229,62 @@ def _http_detail(request: Request, error: HTTPException) -> str:
 
 
 DOCUMENTED = {
-    "401": "There is no bearer token, or it is not valid.",
-    "403": "The token does not have the scope.",
-    "404": "It does not exist.",
-    "409": "A rule refuses it; `code` says which and the details stand beside it.",
-    "412": "If-Match names another version than the current one.",
-    "413": "The body is too large.",
-    "422": "The request is not well formed; `errors` names each field and the rule that it breaks.",
-    "428": "If-Match is needed: the version that the caller has looked at.",
-    "503": "Postgres or Kafka is away; try again.",
+    400: "The request cannot be read.",
+    401: "There is no bearer token, or it is not valid.",
+    403: "The caller may not do this.",
+    404: "It does not exist, or it is not the caller's.",
+    409: "A rule refuses it; `code` says which and the details stand beside it.",
+    412: "If-Match names another version than the current one.",
+    413: "The body is too large.",
+    415: "The body is of a kind that is not taken here.",
+    422: "The request is not well formed; `errors` names each field and the rule that it breaks.",
+    428: "If-Match is needed: the version that the caller has looked at.",
+    429: "The caller asks too often; Retry-After says when again.",
+    503: "A part of the service is away; try again.",
+}
+ALWAYS = {
+    "token_missing": 401,
+    "token_invalid": 401,
+    "scope_missing": 403,
+    "request_invalid": 422,
+    "value_unstorable": 422,
+    "rate_exceeded": 429,
+    "unavailable": 503,
+    "request_timeout": 503,
+}
+WITH_BODY = {"request_unreadable": 400, "body_too_large": 413}
+COMMANDS = {
+    "conflict": 409,
+    "request_in_flight": 409,
+    "version_mismatch": 412,
+    "event_too_large": 413,
+    "idempotency_key_reused": 422,
 }
 
 
-def responses(statuses: Iterable[str]) -> dict[str, Any]:
-    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {status: {"description": DOCUMENTED[status], "content": {MEDIA_TYPE: schema}} for status in statuses}
+def responses(codes: Mapping[str, int]) -> dict[str, Any]:
+    """The OpenAPI responses for these codes, with an example of each."""
+    by_status: dict[int, list[str]] = {}
+    for code, status in sorted(codes.items()):
+        by_status.setdefault(status, []).append(code)
+    return {str(status): _response(status, by_status[status]) for status in sorted(by_status)}
+
+
+def _response(status: int, codes: Sequence[str]) -> dict[str, Any]:
+    told = f"{DOCUMENTED[status]} Codes: {', '.join(f'`{code}`' for code in codes)}."
+    examples = {code: {"value": _example(status, code)} for code in codes}
+    schema = {"$ref": "#/components/schemas/Problem"}
+    content = {MEDIA_TYPE: {"schema": schema, "examples": examples}}
+    return {"description": told, "content": content, "x-problem-codes": list(codes)}
+
+
+def _example(status: int, code: str) -> dict[str, Any]:
+    return {
+        "type": f"urn:cauce:problem:{code}",
+        "title": title(code),
+        "status": status,
+        "detail": f"{title(code)}.",
+        "code": code,
+        "instance": "/the/path/that/was/asked",
+        "correlation_id": "0b7c1d4e-2f5a-4c3b-9e8d-7a6b5c4d3e2f",
+    }

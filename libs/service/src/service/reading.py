@@ -194,6 +194,8 @@ class Happening(BaseModel):
     occurred_at: AwareDatetime
     recorded_at: AwareDatetime
     actor: str
+    client: str | None = Field(default=None, description="The program by which a caller did it.")
+    on_behalf_of: str | None = Field(default=None, description="Whose rights were used, where these were another's.")
     event_id: UUID
     position: int
     correlation_id: UUID
@@ -208,6 +210,8 @@ def happening(fact: Fact[Any]) -> Happening:
         occurred_at=fact.occurred_at,
         recorded_at=fact.recorded_at,
         actor=fact.actor,
+        client=fact.client,
+        on_behalf_of=fact.on_behalf_of,
         event_id=fact.event_id,
         position=fact.position,
         correlation_id=fact.correlation_id,
@@ -247,6 +251,7 @@ def history_of(
         return_annotation=Listing[Happening],
     )
     endpoint.cauce_path = f"{{{named}}}"  # type: ignore[attr-defined]
+    endpoint.cauce_refusals = {f"{{service}}.{decider.category}_unknown": 404}  # type: ignore[attr-defined]
     return endpoint
 
 

@@ -57,6 +57,7 @@ class KitRoute(APIRoute):
         async def checked(request: Request) -> Response:
             exchange = request.scope["cauce.exchange"]
             caller = await exchange.authenticated()
+            exchange.admit(caller)
             for scope in scopes:
                 if scope not in caller.scopes:
                     raise ScopeMissing(scope)
@@ -79,6 +80,15 @@ class KitRoute(APIRoute):
             if name not in self.asks:
                 known = ", ".join(sorted(self.asks)) or "none"
                 raise Invalid(name, "unknown", f"is no parameter of this request; there are: {known}")
+
+    @property
+    def own_codes(self) -> dict[str, int]:
+        """What a partner's own people may be told besides."""
+        if self.own is None:
+            return {"partner_closed": 403}
+        found = {"not_found": 404} if self.own.path else {}
+        found |= {"partner_other": 403} if self.own.query or self.own.body else {}
+        return found | ({"partner_may_not": 403} if self.own.only else {})
 
     @property
     def providers(self) -> frozenset[Callable[..., Any]]:

@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     body_limit: int = Field(default=MIB, gt=0, description="bytes; a route may have its own")
     request_timeout: float = Field(default=60, gt=0, description="seconds until a response begins")
+    rate: float = Field(default=1000, gt=0, description="requests a second that one caller may make of one process")
+    burst: int = Field(default=2000, gt=0, description="requests that a caller may make at once")
     shutdown_timeout: int = Field(default=20, gt=0, description="seconds that open requests get to finish")
 
     kafka_replication: int = Field(default=1, ge=1, description="how many brokers keep each record of a new topic")

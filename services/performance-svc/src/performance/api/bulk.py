@@ -197,11 +197,17 @@ def refusal(line: int, outcome: Rejected) -> LineErrorView:
 
 
 RECORD = {"type": "string", "description": "A line a report, with the fields of POST /kpi-reports."}
+EXAMPLES = {
+    "application/x-ndjson": '{"partner_id": "5f0c2a52-6d0b-4c55-9d6e-0a2f3b1c7e44", "metric": "inspection_score", '
+    '"period": "2026", "value": 91, "source": "erp", "source_ref": "4711"}\n',
+    "text/csv": "partner_id,metric,period,value,source,source_ref\r\n"
+    "5f0c2a52-6d0b-4c55-9d6e-0a2f3b1c7e44,inspection_score,2026,91,erp,4711\r\n",
+}
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "CSV has a header with the names of the fields, in any order. Content-Encoding: gzip is read.",
-        "content": {media_type: {"schema": RECORD} for media_type in FORMATS},
+        "content": {each: {"schema": RECORD, "example": EXAMPLES[each]} for each in FORMATS},
     }
 }
 
