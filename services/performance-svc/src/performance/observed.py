@@ -10,12 +10,13 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from engine import Rows
 
-from performance.domain.figures import Cohort, Observed, totals
+from performance.domain.figures import Cohort, Observed, Scoring, totals
 from performance.domain.period import PartnerLife, begins, ends, ids_of, owes_report
 from performance.domain.scorecard import ScorecardTerms
 
@@ -64,9 +65,13 @@ class Closing:
     closed_at: int
     closed_by: UUID
 
-    @property
+    @cached_property
     def metrics(self) -> list[str]:
         return [line.metric for line in self.card.lines]
+
+    @cached_property
+    def scoring(self) -> Scoring:
+        return Scoring.by(self.card)
 
 
 @dataclass(frozen=True)

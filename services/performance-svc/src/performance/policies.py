@@ -10,7 +10,7 @@ from engine import Fact, Policy, Send
 from events.performance import KPIReported, KPIRestated, PeriodClosed
 
 from performance.domain.evaluation import Evaluate, RecordMissedReports, Reevaluate, evaluations
-from performance.domain.figures import Cohort, figures
+from performance.domain.figures import Cohort
 from performance.domain.period import EvaluationRoundOpened, FinishEvaluation, OpenRound, period_id, periods
 from performance.observed import ByMetric, Closing, Late, Round, RoundSize
 from performance.observing import Gathered, Observing
@@ -61,7 +61,7 @@ def reevaluate(
 
 def judgement(closing: Closing, cohort: Cohort, partner_id: UUID, observed: ByMetric) -> dict[str, Any] | None:
     """The figures of a partner; None where nothing was observed that the scorecard counts."""
-    found = figures(closing.card, observed)
+    found = closing.scoring.figures(observed)
     if found is None:
         return None
     standing = cohort.standing(partner_id, found.total, closing.card.minimum_cohort)

@@ -1,7 +1,7 @@
 """The figures of an evaluation, from plain values: the one place where they are computed.
 
-Arithmetic is decimal. Every figure that a division makes is rounded once, at the end, to six places, half to even;
-sums are exact.
+Arithmetic is exact, on whole numbers of millionths, as every value, weight and bound has at most six decimals. Every
+figure that a division makes is rounded once, to the millionth, half to even; sums are exact.
 """
 
 from __future__ import annotations
@@ -9,31 +9,46 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Context, Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from events.performance import MetricScore
 
 from performance.domain.metric import Aggregation
-from performance.domain.scorecard import WHOLE, Band, Line, ScorecardTerms
+from performance.domain.scorecard import Band, Line, ScorecardTerms
 
-SIX_PLACES = Decimal("0.000001")
-NOTHING, FULL = Decimal("0.000000"), Decimal("100.000000")
-EXACT = Context(prec=200, rounding=ROUND_HALF_EVEN)
-"""Values have up to 24 digits. The quotient of sums of them that is not halfway between two results differs from
-halfway by far more than the 200th digit, so that rounding a second time, to six places, gives what once would."""
+MILLION = 10**6
+FULL = 100 * MILLION
+"""The highest score, in millionths."""
+EXACT = Context(prec=200)
+"""Values have up to 24 digits, and no period has so many that their sum has 200."""
+
+
+def millionths(value: Decimal) -> int:
+    return int(value.scaleb(6, EXACT))
+
+
+def decimal(millionths: int) -> Decimal:
+    """With six places."""
+    return Decimal(millionths).scaleb(-6, EXACT)
+
+
+def quotient(dividend: int, divisor: int) -> int:
+    """Rounded half to even."""
+    whole, rest = divmod(dividend, divisor)
+    twice, divisor = 2 * abs(rest), abs(divisor)
+    return whole + (twice > divisor or (twice == divisor and whole % 2))
 
 
 def ratio(dividend: Decimal, divisor: Decimal) -> Decimal:
-    # plus() makes zero of a negative zero
-    return EXACT.plus(EXACT.quantize(EXACT.divide(dividend, divisor), SIX_PLACES))
+    return decimal(quotient(millionths(dividend) * MILLION, millionths(divisor)))
 
 
 # -- one partner
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(NamedTuple):
     """A partner's observations of one metric in a period: their sum, how many, and the one that occurred last."""
 
     total: Decimal
@@ -54,41 +69,104 @@ def aggregated(aggregation: Aggregation, observed: Observed) -> Decimal:
     """The period's value, in the metric's unit."""
     match aggregation:
         case "mean":
-            return ratio(observed.total, Decimal(observed.observations))
+            return decimal(quotient(millionths(observed.total), observed.observations))
         case "sum":
             return observed.total
         case "last":
             return observed.last
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A scorecard's line, in millionths. Where lower is better the target is the lower one, and `span` is negative."""
+
+    line: Line
+    weight: int
+    floor: int
+    span: int
+
+    @classmethod
+    def of(cls, line: Line) -> Scale:
+        floor = millionths(line.floor)
+        return cls(line, millionths(line.weight), floor, millionths(line.target) - floor)
+
+    def value(self, observed: Observed) -> int:
+        if self.line.aggregation == "mean":  # what aggregated() does, without a Decimal between
+            return quotient(millionths(observed.total), observed.observations)
+        return millionths(aggregated(self.line.aggregation, observed))
+
+    def score(self, value: int) -> int:
+        """From 0 at the floor to 100 at the target, linear between them and clipped beyond."""
+        return min(max(quotient(FULL * (value - self.floor), self.span), 0), FULL)
+
+
 def score(line: Line, value: Decimal) -> Decimal:
-    """From 0 at the floor to 100 at the target, linear between them and clipped beyond; where lower is better the
-    target is the lower one, and both differences change sign."""
-    done = EXACT.multiply(WHOLE, EXACT.subtract(value, line.floor))
-    return min(max(ratio(done, EXACT.subtract(line.target, line.floor)), NOTHING), FULL)
+    return decimal(Scale.of(line).score(millionths(value)))
+
+
+class Scored(NamedTuple):
+    """A line's value and score, in millionths, by what was observed of its metric."""
+
+    scale: Scale
+    observed: Observed
+    value: int
+    score: int
+
+    def told(self) -> MetricScore:
+        line, observed = self.scale.line, self.observed
+        return MetricScore(
+            metric=line.metric,
+            value=decimal(self.value) if line.aggregation == "mean" else aggregated(line.aggregation, observed),
+            observations=observed.observations,
+            score=decimal(self.score),
+            weight=line.weight,
+        )
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A scorecard, prepared for many partners."""
+
+    scales: tuple[Scale, ...]
+    bands: Sequence[Band]
+
+    @classmethod
+    def by(cls, card: ScorecardTerms) -> Scoring:
+        return cls(tuple(Scale.of(line) for line in card.lines), card.bands)
+
+    def scored(self, observed: Mapping[str, Observed]) -> list[Scored]:
+        """Of the lines that have an observation."""
+        found = []
+        for scale in self.scales:
+            of_metric = observed.get(scale.line.metric)
+            if of_metric is not None:
+                value = scale.value(of_metric)
+                found.append(Scored(scale, of_metric, value, scale.score(value)))
+        return found
+
+    def total(self, observed: Mapping[str, Observed]) -> Decimal | None:
+        """None where no line has an observation."""
+        scored = self.scored(observed)
+        return total(scored) if scored else None
+
+    def figures(self, observed: Mapping[str, Observed]) -> Figures | None:
+        """None where no line has an observation."""
+        scored = self.scored(observed)
+        if not scored:
+            return None
+        of_partner = total(scored)
+        return Figures(tuple(each.told() for each in scored), of_partner, band_of(self.bands, of_partner))
+
+
+def total(scored: Sequence[Scored]) -> Decimal:
+    """The weight of lines without an observation is shared by the others in proportion, so that nobody is judged on
+    what was not measured: total = sum(weight * score) / sum(weight) over those present."""
+    weighted = sum(each.scale.weight * each.score for each in scored)
+    return decimal(quotient(weighted, sum(each.scale.weight for each in scored)))
 
 
 def figures(card: ScorecardTerms, observed: Mapping[str, Observed]) -> Figures | None:
-    """None where no line has an observation. The weight of lines without one is shared by the others in proportion,
-    so that nobody is judged on what was not measured: total = sum(weight * score) / sum(weight) over those present.
-    """
-    scores = tuple(_scored(line, observed[line.metric]) for line in card.lines if line.metric in observed)
-    if not scores:
-        return None
-    weighted = sum((EXACT.multiply(each.weight, each.score) for each in scores), Decimal(0))
-    total = ratio(weighted, sum((each.weight for each in scores), Decimal(0)))
-    return Figures(scores, total, band_of(card.bands, total))
-
-
-def _scored(line: Line, observed: Observed) -> MetricScore:
-    value = aggregated(line.aggregation, observed)
-    return MetricScore(
-        metric=line.metric,
-        value=value,
-        observations=observed.observations,
-        score=score(line, value),
-        weight=line.weight,
-    )
+    return Scoring.by(card).figures(observed)
 
 
 def band_of(bands: Sequence[Band], total: Decimal) -> str:
@@ -133,14 +211,11 @@ class Cohort:
             at_or_below -= closed_with <= total
         if size < minimum:
             return Standing(None, size)
-        return Standing(ratio(WHOLE * at_or_below, Decimal(size)), size)
+        return Standing(decimal(quotient(FULL * at_or_below, size)), size)
 
 
 def totals(card: ScorecardTerms, observed: Iterable[tuple[UUID, Mapping[str, Observed]]]) -> dict[UUID, Decimal]:
     """The total of each partner that has one."""
-    found: dict[UUID, Decimal] = {}
-    for partner_id, by_metric in observed:
-        of_partner = figures(card, by_metric)
-        if of_partner is not None:
-            found[partner_id] = of_partner.total
-    return found
+    scoring = Scoring.by(card)
+    found = ((partner_id, scoring.total(by_metric)) for partner_id, by_metric in observed)
+    return {partner_id: total for partner_id, total in found if total is not None}
