@@ -92,6 +92,7 @@ def environment(rig: Rig, database: str, prefix: str, port: int, role: str) -> d
         "CAUCE_ROLE": role,
         "CAUCE_PORT": str(port),
         "CAUCE_LOG_LEVEL": "warning",
+        "CAUCE_RATE": "1000000",  # one caller here stands for many
     }
 
 
