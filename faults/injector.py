@@ -41,17 +41,20 @@ VIEWS = {
 
 @dataclass(frozen=True)
 class Done:
-    """A fault: `recovered` are seconds from its end until all was well again; None where that took too long."""
+    """A fault: `recovered` are seconds from its end until all was well again; None where that took too long. `waits`
+    says what was not yet well the last time that somebody looked."""
 
     kind: str
     target: str
     at: float
     lasted: float
     recovered: float | None
+    waits: str
 
     def __str__(self) -> str:
+        last = f", the last it took was {self.waits}" if self.waits else ""
         well = "not well again in time" if self.recovered is None else f"well again after {self.recovered:.1f} s"
-        return f"{self.kind} of {self.target}: {well}"
+        return f"{self.kind} of {self.target}: {well}{last}"
 
 
 class Missed(Exception):
@@ -82,9 +85,9 @@ class Injector:
             return
         ended = time.monotonic()
         self.now[lane] = f"{kind} of {target}: recovering"
-        well = await self.probe.recovered(RECOVERY_SECONDS)
+        well, waits = await self.probe.recovered(RECOVERY_SECONDS)
         recovered = time.monotonic() - ended if well else None
-        self.done.append(Done(kind, target, began, ended - began, recovered))
+        self.done.append(Done(kind, target, began, ended - began, recovered, waits))
         self.now.pop(lane, None)
         self.tell(f"{len(self.done)}. {self.done[-1]}")
 

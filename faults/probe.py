@@ -99,20 +99,26 @@ class Probe:
             ),
         )
 
-    async def recovered(self, seconds: float) -> bool:
+    async def recovered(self, seconds: float) -> tuple[bool, str]:
         """Whether within the seconds every replica is ready and everything that is recorded by now is published and
-        handled by every subscription."""
+        handled by every subscription; and what was waited for last."""
         deadline = time.monotonic() + seconds
         marks = {service: state.head for service, state in (await self.states()).items()}
         ends: dict[str, Mapping[int, int]] | None = None
+        waits = ""
         while time.monotonic() < deadline:
             states = await self.states()
-            if ends is None and all(states[service].published >= head for service, head in marks.items()):
+            unpublished = [service for service, head in marks.items() if states[service].published < head]
+            if ends is None and not unpublished:
                 ends = {service: state.ends for service, state in states.items()}
-            if ends is not None and caught_up(states, marks, ends) and not await self._fleet.unready(self._client):
-                return True
+            left = [f"the relay of {service}" for service in unpublished]
+            left += [] if ends is None else behind(states, marks, ends)
+            left += [f"{replica.name} to be ready" for replica in await self._fleet.unready(self._client)]
+            if not left:
+                return True, waits
+            waits = left[0]
             await asyncio.sleep(0.1)
-        return False
+        return False, waits
 
     async def settled(self, seconds: float) -> float | None:
         """Seconds until nothing is under way any more: every event published and handled, no timer due, and none of
