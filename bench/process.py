@@ -87,6 +87,7 @@ def environment(rig: Rig, database: str, prefix: str, port: int, role: str) -> d
         "CAUCE_KAFKA_BOOTSTRAP": rig.kafka,
         "CAUCE_TOPIC_PREFIX": prefix,
         "CAUCE_JWKS": str(issuer_of(rig).jwks),
+        "CAUCE_SEALING_KEYS": issuer_of(rig).sealing_keys(),
         "CAUCE_ISSUER": issuer.ISSUER,
         "CAUCE_AUDIENCE": issuer.AUDIENCE,
         "CAUCE_ROLE": role,

@@ -61,6 +61,7 @@ async def running(
         "CAUCE_KAFKA_BOOTSTRAP": kafka,
         "CAUCE_TOPIC_PREFIX": topic_prefix,
         "CAUCE_JWKS": str(issuer.jwks),
+        "CAUCE_SEALING_KEYS": issuer.sealing_keys(),
         "CAUCE_LOG_LEVEL": "warning",
     }
     running = Running({}, {}, {**shared, "CAUCE_TOKEN_FILE": str(tmp_path / "token")})

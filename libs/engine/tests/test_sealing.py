@@ -8,7 +8,8 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from engine.sealing import Erased, MasterKeys, Sealed, Vault, is_sealed
+from engine.sealing import Erased, MasterKeys, Vault
+from events.sealed import Sealed, is_sealed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError

@@ -1,6 +1,8 @@
 """The development issuer of access tokens: a key of this clone's own, its public half for the services, and tokens."""
 
+import base64
 import json
+import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -60,6 +62,13 @@ class Issuer:
         self.jwks.parent.mkdir(parents=True, exist_ok=True)
         self.jwks.write_text(json.dumps({"keys": [self.key().as_dict(private=False)]}))
         return self.jwks
+
+    def sealing_keys(self) -> str:
+        """CAUCE_SEALING_KEYS of this clone, made when absent. As lasting as the data that is sealed under it."""
+        file = self.folder / "sealing.keys"
+        if not file.exists():
+            write_secret(file, f"local={base64.b64encode(secrets.token_bytes(32)).decode()}")
+        return file.read_text()
 
     def mint(
         self,

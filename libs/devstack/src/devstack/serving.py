@@ -33,7 +33,12 @@ async def serve(
     async with AsyncExitStack() as running:
 
         async def start(make: Callable[[], FastAPI]) -> FastAPI:
-            for name, value in (("POSTGRES_URL", database), ("KAFKA_BOOTSTRAP", kafka), ("JWKS", str(issuer.jwks))):
+            for name, value in (
+                ("POSTGRES_URL", database),
+                ("KAFKA_BOOTSTRAP", kafka),
+                ("JWKS", str(issuer.jwks)),
+                ("SEALING_KEYS", issuer.sealing_keys()),
+            ):
                 monkeypatch.setenv(f"CAUCE_{name}", value)
             monkeypatch.setenv("CAUCE_TOPIC_PREFIX", topic_prefix)
             app = make()

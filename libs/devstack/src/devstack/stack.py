@@ -128,6 +128,7 @@ class Stack:
         return self._shared() | {
             "CAUCE_POSTGRES_URL": with_database(self.postgres.url(), name, name, self.passwords()[name]),
             "CAUCE_JWKS": str(self.issuer.jwks),
+            "CAUCE_SEALING_KEYS": self.issuer.sealing_keys(),
             "CAUCE_ISSUER": issuer.ISSUER,
             "CAUCE_AUDIENCE": issuer.AUDIENCE,
             "CAUCE_ROLE": "all",

@@ -16,22 +16,18 @@ import binascii
 import hmac
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated
 from uuid import UUID, uuid5
 
 import asyncpg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
-from pydantic import StringConstraints
+from events.sealed import SEALED, is_sealed
 
 from engine.store import Db
 
-PREFIX = "sealed.1."
 KEY_BYTES = 64
 """Of a subject's key: AES-256 in SIV mode."""
 NONCE_BYTES = 12
-Sealed = Annotated[str, StringConstraints(pattern=r"^sealed\.1\.[0-9a-f-]{36}\.[A-Za-z0-9_-]+$")]
-"""`sealed.1.<subject>.<base64url>`: whose it is, and what only the owning service can open."""
 _INDEX = UUID("6c1f1f0a-3c52-4f43-9d0a-0d2f6f0f5b6e")
 """The namespace of blind indexes."""
 _NOBODY = UUID(int=0)
@@ -95,7 +91,7 @@ class Vault:
         """Each field's text, sealed under the subject's key, which is made with its first use. Raises Erased."""
         cipher = AESSIV(await self._key(db, subject))
         return {
-            field: f"{PREFIX}{subject}.{_text(cipher.encrypt(text.encode(), [field.encode()]))}"
+            field: f"{SEALED}{subject}.{_text(cipher.encrypt(text.encode(), [field.encode()]))}"
             for field, text in fields.items()
         }
 
@@ -163,17 +159,13 @@ class Vault:
         return len(rows)
 
 
-def is_sealed(text: str) -> bool:
-    return text.startswith(PREFIX)
-
-
 def _text(secret: bytes) -> str:
     return base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
 
 
 def _parsed(sealed: str) -> tuple[UUID, bytes]:
     try:
-        subject, secret = sealed.removeprefix(PREFIX).split(".")
+        subject, secret = sealed.removeprefix(SEALED).split(".")
         if not is_sealed(sealed):
             raise ValueError
         return UUID(subject), base64.b64decode(secret + "=" * (-len(secret) % 4), b"-_", validate=True)

@@ -10,8 +10,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from events.base import Event, PersonalData
+from events.sealed import Sealed
 
 PartnerKind = Literal["franchisee", "reseller", "distributor", "agent"]
+ContactRole = Literal["owner", "contact"]
 
 
 class ExternalRef(BaseModel):
@@ -20,6 +22,16 @@ class ExternalRef(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     system: str
     key: str
+
+
+class TaxId(BaseModel):
+    """How a tax office calls a partner: the country (ISO 3166-1), its scheme, and the number, which is sealed where the
+    partner is a person: `country="ES", scheme="NIF", value="B12345678"`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    country: str
+    scheme: str
+    value: str
 
 
 class SuspensionCause(BaseModel):
@@ -41,7 +53,10 @@ class DimensionScore(BaseModel):
 
 
 class PartnerApplied(Event, type="cauce.partner.PartnerApplied.v1", key="application-{application_id}"):
-    """Somebody asked to become a partner. The stream is the application's."""
+    """Somebody asked to become a partner. The stream is the application's.
+
+    A `sole_trader` is a person: the name is sealed, and `name_key` is the same for the same name.
+    """
 
     application_id: UUID
     legal_name: Annotated[str, PersonalData(of="application_id")]
@@ -49,6 +64,8 @@ class PartnerApplied(Event, type="cauce.partner.PartnerApplied.v1", key="applica
     area: str
     outlet_name: str
     external_refs: tuple[ExternalRef, ...] = ()
+    sole_trader: bool = False
+    name_key: UUID | None = None
 
 
 class ApplicationScored(Event, type="cauce.partner.ApplicationScored.v1", key="application-{application_id}"):
@@ -92,6 +109,52 @@ class PartnerRegistered(Event, type="cauce.partner.PartnerRegistered.v1", key="p
     outlet_id: UUID
     outlet_name: str
     external_refs: tuple[ExternalRef, ...] = ()
+    sole_trader: bool = False
+
+
+class PartnerDetailsChanged(Event, type="cauce.partner.PartnerDetailsChanged.v1", key="partner-{partner_id}"):
+    """A partner's master data, whole, as it is from now on. `currency` (ISO 4217) is what the partner is paid in."""
+
+    partner_id: UUID
+    tax_ids: Annotated[tuple[TaxId, ...], PersonalData(of="partner_id")]
+    currency: str | None
+
+
+class ExternalReferenceLinked(Event, type="cauce.partner.ExternalReferenceLinked.v1", key="partner-{partner_id}"):
+    """Another system calls the partner so from now on; what it called it before is `replaces`."""
+
+    partner_id: UUID
+    system: str
+    key: str
+    replaces: str | None
+
+
+class ContactChanged(Event, type="cauce.partner.ContactChanged.v1", key="partner-{partner_id}"):
+    """A person behind a partner, new or changed, whole. Everything but the role is sealed: ask partner-svc."""
+
+    partner_id: UUID
+    person_id: UUID
+    role: ContactRole
+    name: Annotated[Sealed, PersonalData(of="person_id")]
+    email: Annotated[Sealed | None, PersonalData(of="person_id")]
+    phone: Annotated[Sealed | None, PersonalData(of="person_id")]
+
+
+class ContactRemoved(Event, type="cauce.partner.ContactRemoved.v1", key="partner-{partner_id}"):
+    """The person has nothing to do with the partner any more."""
+
+    partner_id: UUID
+    person_id: UUID
+
+
+class PersonErased(Event, type="cauce.partner.PersonErased.v1", key="partner-{partner_id}"):
+    """What was sealed of this person can never be opened again; whoever has it in the open is to forget it.
+
+    `person_id` is a contact's, or the partner's own id where the partner is a sole trader.
+    """
+
+    partner_id: UUID
+    person_id: UUID
 
 
 class OutletOpened(Event, type="cauce.partner.OutletOpened.v1", key="partner-{partner_id}"):
@@ -102,6 +165,15 @@ class OutletOpened(Event, type="cauce.partner.OutletOpened.v1", key="partner-{pa
     name: str
     area: str
     opened_on: date
+
+
+class OutletChanged(Event, type="cauce.partner.OutletChanged.v1", key="partner-{partner_id}"):
+    """An outlet is called otherwise, or is elsewhere, from now on."""
+
+    partner_id: UUID
+    outlet_id: UUID
+    name: str
+    area: str
 
 
 class PartnerActivated(Event, type="cauce.partner.PartnerActivated.v1", key="partner-{partner_id}"):
@@ -145,7 +217,13 @@ PUBLIC: tuple[type[Event], ...] = (
     ApplicationApproved,
     ApplicationDeclined,
     PartnerRegistered,
+    PartnerDetailsChanged,
+    ExternalReferenceLinked,
+    ContactChanged,
+    ContactRemoved,
+    PersonErased,
     OutletOpened,
+    OutletChanged,
     PartnerActivated,
     PartnerSuspended,
     PartnerReinstated,

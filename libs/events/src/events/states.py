@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from events.base import Period
-from events.partner import ExternalRef, PartnerKind
+from events.partner import ExternalRef, PartnerKind, TaxId
 from events.performance import Trend
 from events.risk import RestrictionKind
 
@@ -65,6 +65,9 @@ class PartnerState(State, type="cauce.partner.PartnerState.v1", key="partner-{pa
     suspended_because: tuple[str, ...]
     outlets: tuple[OutletNow, ...]
     external_refs: tuple[ExternalRef, ...]
+    tax_ids: tuple[TaxId, ...] = ()
+    currency: str | None = None
+    sole_trader: bool = False
 
 
 class ContractState(State, type="cauce.contract.ContractState.v1", key="contract-{contract_id}"):

@@ -12,6 +12,7 @@ from service.partners import own
 from service.problems import Invalid, Problem, ProblemError
 from service.reading import Happening, Read, history_of, list_of
 from service.routing import UnsafeRoute
+from service.sealing import Seal
 from service.settings import InvalidSettings, Settings
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ProblemError",
     "Read",
     "Receipt",
+    "Seal",
     "Settings",
     "UnsafeRoute",
     "body_limit",

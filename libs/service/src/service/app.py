@@ -20,6 +20,7 @@ from service.partners import tables_of
 from service.rate import Rate
 from service.roles import roles
 from service.routing import mount
+from service.sealing import vault
 from service.settings import Settings
 
 log = structlog.get_logger()
@@ -34,6 +35,7 @@ def create_app(
     views: Sequence[View] = (),
     policies: Sequence[Policy | Process[Any]] = (),
     states: Sequence[PublicState[Any]] = (),
+    sealing: bool = False,
     title: str | None = None,
     description: str = "",
     engine: Engine | None = None,
@@ -41,7 +43,8 @@ def create_app(
     """The service as an ASGI app. Its engine starts and stops with it.
 
     Raises UnsafeRoute for a route without a scope, and where two routes would have one name in the OpenAPI.
-    `engine` is for those who have one already.
+    `sealing`: it keeps personal data, so CAUCE_SEALING_KEYS has to be there (InvalidSettings says so). `engine` is for
+    those who have one already.
     """
     logs.configure(service, settings.log_level)
     if engine is None:
@@ -55,11 +58,11 @@ def create_app(
             views=views,
             policies=policies,
             states=states,
+            tuning=Tuning(replication=settings.kafka_replication),
         )
     app = FastAPI(
         title=title or f"Cauce {service}",
         description=description,
-            tuning=Tuning(replication=settings.kafka_replication),
         version="1",
         lifespan=_lifespan,
         redoc_url=None,
@@ -68,6 +71,7 @@ def create_app(
     app.state.service = service
     app.state.engine = engine
     app.state.settings = settings
+    app.state.vault = vault(settings) if sealing and settings.sealing_keys else None
     app.state.tables = tables_of(views)
     mounted = mount(app, [*routes, *ops.routers(service, deciders)], open=ops.OPEN)
     problems.install(app)

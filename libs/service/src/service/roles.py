@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-VERBS = ("read", "write", "decide", "backfill", "ops")
+VERBS = ("read", "write", "decide", "personal", "backfill", "ops")
 
 Grant = Annotated[str, StringConstraints(pattern=rf"^(\*|[a-z][a-z-]*):({'|'.join(VERBS)})$")]
 

@@ -42,12 +42,18 @@ class Settings(BaseSettings):
     token_type: str = Field(default="at+jwt", min_length=1, description="the `typ` of a token's header; some send JWT")
     roles_claim: str = Field(default="roles", min_length=1, description="like realm_access.roles")
     roles: Path | None = Field(default=None, description="a file of roles and their scopes, not the standard one")
+    sealing_keys: str | None = Field(
+        default=None,
+        repr=False,
+        description="keys that wrap the keys of people, newest first: 2026=<base64 of 32 bytes>,2024=...",
+    )
     role: Literal["all", "api", "worker"] = Field(default="all", description="which of its tasks this process takes on")
     host: str = "127.0.0.1"
     port: int | None = Field(
         default=None, ge=1, le=65535, description="the service's own port of a local run if absent"
     )
     topic_prefix: str = ""
+    kafka_replication: int = Field(default=1, ge=1, description="how many brokers keep each record of a new topic")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     body_limit: int = Field(default=MIB, gt=0, description="bytes; a route may have its own")
     request_timeout: float = Field(default=60, gt=0, description="seconds until a response begins")
@@ -55,7 +61,6 @@ class Settings(BaseSettings):
     burst: int = Field(default=2000, gt=0, description="requests that a caller may make at once")
     shutdown_timeout: int = Field(default=20, gt=0, description="seconds that open requests get to finish")
 
-    kafka_replication: int = Field(default=1, ge=1, description="how many brokers keep each record of a new topic")
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
@@ -79,12 +84,6 @@ class Settings(BaseSettings):
         return path
 
 
-def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    name = str(first["loc"][0])
-    if first["type"] in ("missing", "string_too_short"):
-        return f"CAUCE_{name.upper()} is not set; it is {WHAT_IT_IS[name]}."
-    return f"CAUCE_{name.upper()} is not usable: {first['msg']}."
 class KafkaSettings(BaseSettings):
     """What one has to know who only looks after topics. Raises `InvalidSettings`."""
 
@@ -101,3 +100,9 @@ class KafkaSettings(BaseSettings):
             raise InvalidSettings(_sentence(error)) from None
 
 
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0])
+    if first["type"] in ("missing", "string_too_short"):
+        return f"CAUCE_{name.upper()} is not set; it is {WHAT_IT_IS[name]}."
+    return f"CAUCE_{name.upper()} is not usable: {first['msg']}."

@@ -8,7 +8,7 @@ from uuid import UUID
 from engine import Command, Unknown
 from fastapi import APIRouter
 from pydantic import Field
-from service import At, Collection, Handle, HandleSeen, NewId, Read, Receipt, history_of, list_of, scope
+from service import At, Collection, Handle, HandleSeen, NewId, Read, Receipt, Seal, history_of, list_of, scope
 
 from partner import shown
 from partner.domain.application import (
@@ -21,8 +21,9 @@ from partner.domain.application import (
     WithdrawApplication,
     applications,
 )
+from partner.domain.registration import partner_id
 from partner.domain.standard import standard_id, standards
-from partner.domain.words import Code, Score
+from partner.domain.words import Code, Score, normalised
 from partner.shown import ApplicationDetail, ApplicationView, PossibleDuplicate
 from partner.views import applications_view
 
@@ -64,9 +65,14 @@ POSSIBLE_DUPLICATES = Collection(
 
 
 @router.post("", status_code=201, dependencies=[WRITE])
-async def apply(content: ApplicationContent, id: NewId, handle: Handle) -> Receipt:
+async def apply(content: ApplicationContent, id: NewId, seal: Seal, handle: Handle) -> Receipt:
     """Somebody wants to become a partner. With an Idempotency-Key the id follows from the key."""
-    return await handle(applications, id, Apply(application_id=id, **content.model_dump()))
+    given = content.model_dump()
+    if content.sole_trader:
+        person = partner_id(id)
+        sealed = await seal.seal(person, {"legal_name": content.legal_name})
+        given |= {**sealed, "name_key": await seal.blind(normalised(content.legal_name))}
+    return await handle(applications, id, Apply(application_id=id, **given))
 
 
 @router.post("/{application_id}/scores", status_code=201, dependencies=[WRITE])

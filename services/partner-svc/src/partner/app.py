@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from service import Settings, create_app
 
-from partner import api_applications, api_partners, api_standards, policies, views
+from partner import api_applications, api_master_data, api_partners, api_standards, policies, views
 from partner.domain.application import applications
 from partner.domain.partner import partners
 from partner.domain.registration import registered_names
@@ -22,10 +22,12 @@ def app() -> FastAPI:
             api_applications.router,
             api_applications.duplicate_routes,
             api_partners.router,
+            api_master_data.router,
         ],
         deciders=[standards, applications, registered_names, partners],
         views=views.VIEWS,
         policies=policies.POLICIES,
         states=STATES,
+        sealing=True,
         description="Recruiting, and the registry of partners from prospective to terminated.",
     )

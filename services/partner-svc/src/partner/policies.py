@@ -26,7 +26,7 @@ from partner.domain.launch import (
     TakeOnContract,
 )
 from partner.domain.partner import LapseProspect, RegisterPartner, partners
-from partner.domain.registration import ClaimName, NameClaimed, NameContested, name_id, registered_names
+from partner.domain.registration import ClaimName, NameClaimed, NameContested, registered_names
 from partner.domain.suspension import LiftSuspension, Suspend
 
 
@@ -34,7 +34,7 @@ def register(fact: Fact[Any]) -> Iterator[Send]:
     """The name is claimed first, so that of two who look the same one is held until a person has decided."""
     match fact.event:
         case RegistrationRequested(registration=registration):
-            yield Send(registered_names, name_id(registration.legal_name), ClaimName(registration=registration))
+            yield Send(registered_names, registration.name_id, ClaimName(registration=registration))
         case NameClaimed(registration=registration) | DuplicateDecided(registration=registration, distinct=True):
             yield Send(partners, registration.partner_id, RegisterPartner(registration=registration))
         case NameContested(registration=registration, held_by=partner_id, held_as=name):

@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from events.partner import DimensionScore, ExternalRef, PartnerKind, SuspensionCause
-from pydantic import AwareDatetime, BaseModel
+from events.partner import DimensionScore, ExternalRef, PartnerKind, SuspensionCause, TaxId
+from events.sealed import is_sealed
+from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
 from partner.domain import application, partner
 from partner.domain.application import Application
 from partner.domain.checklist import Severity
 from partner.domain.launch import ContractStatus
 from partner.domain.partner import Partner
+
+
+def _in_the_open(name: str | None) -> str | None:
+    return SOLE_TRADER if name is not None and is_sealed(name) else name
+
+
+SOLE_TRADER = "(sole trader)"
+"""Shown for the name of a person; who may see it asks for the partner's personal data."""
+Name = Annotated[str, BeforeValidator(_in_the_open)]
 
 
 class DimensionView(BaseModel):
@@ -45,7 +55,7 @@ class ApplicationView(BaseModel):
     application_id: UUID
     partner_id: UUID
     status: application.Status
-    legal_name: str
+    legal_name: Name
     kind: PartnerKind
     area: str
     outlet_name: str
@@ -56,7 +66,7 @@ class ApplicationView(BaseModel):
     failed_gates: list[str] | None
     override_reason: str | None
     looks_like: UUID | None
-    looks_like_name: str | None
+    looks_like_name: Name | None
     held_at: AwareDatetime | None
     closed_because: str | None
 
@@ -92,10 +102,10 @@ class PossibleDuplicate(BaseModel):
 
     application_id: UUID
     partner_id: UUID
-    legal_name: str
+    legal_name: Name
     area: str
     looks_like: UUID
-    looks_like_name: str
+    looks_like_name: Name
     held_at: AwareDatetime
 
 
@@ -106,7 +116,7 @@ class PartnerView(BaseModel):
     application_id: UUID
     status: partner.Status
     stage: partner.Status
-    legal_name: str
+    legal_name: Name
     kind: PartnerKind
     area: str
     outlet_id: UUID
@@ -151,15 +161,22 @@ class PartnerDetail(BaseModel):
     version: int
     status: partner.Status
     stage: partner.Status
-    legal_name: str
+    legal_name: Name
     kind: PartnerKind
     area: str
     external_refs: list[ExternalRef]
+    sole_trader: bool
+    tax_ids: list[TaxId]
+    currency: str | None
     outlet: OutletView
     contracts: list[ContractView]
     trainings: list[TrainingView]
     missing_for_launch: list[str]
     suspended_because: list[SuspensionCause]
+
+
+def _masked(tax_id: TaxId) -> TaxId:
+    return tax_id.model_copy(update={"value": SOLE_TRADER}) if is_sealed(tax_id.value) else tax_id
 
 
 def partner_detail(state: Partner, version: int) -> PartnerDetail:
@@ -180,7 +197,10 @@ def partner_detail(state: Partner, version: int) -> PartnerDetail:
         legal_name=registration.legal_name,
         kind=registration.kind,
         area=registration.area,
-        external_refs=list(registration.external_refs),
+        external_refs=list(state.data.external_refs),
+        sole_trader=registration.sole_trader,
+        tax_ids=[_masked(each) for each in state.data.tax_ids],
+        currency=state.data.currency,
         outlet=OutletView(
             outlet_id=outlet.outlet_id,
             name=outlet.name,

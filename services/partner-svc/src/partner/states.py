@@ -25,7 +25,10 @@ def show_partner(id: UUID, partner: Partner) -> PartnerState | None:
         outlets=(
             OutletNow(outlet_id=outlet.outlet_id, name=outlet.name, area=outlet.area, opened_on=outlet.opened_on),
         ),
-        external_refs=registration.external_refs,
+        external_refs=partner.data.external_refs,
+        tax_ids=partner.data.tax_ids,
+        currency=partner.data.currency,
+        sole_trader=registration.sole_trader,
     )
 
 

@@ -10,6 +10,7 @@ from events.partner import (
     ApplicationApproved,
     ApplicationDeclined,
     ApplicationScored,
+    OutletChanged,
     OutletOpened,
     PartnerActivated,
     PartnerApplied,
@@ -150,7 +151,7 @@ def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
                 status=status.PROSPECTIVE.value,
                 stage=status.PROSPECTIVE.value,
                 legal_name=registered.legal_name,
-                name_key=normalised(registered.legal_name),
+                name_key="" if registered.sole_trader else normalised(registered.legal_name),
                 kind=registered.kind,
                 area=registered.area,
                 outlet_id=registered.outlet_id,
@@ -167,6 +168,8 @@ def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
             )
         case OutletOpened(opened_on=day):
             yield PARTNERS.update(key, opened_on=day)
+        case OutletChanged(name=name, area=area):
+            yield PARTNERS.update(key, outlet_name=name, area=area)
         case ContractSigned():
             # A further contract changes nothing, and who is suspended stays so.
             yield PARTNERS.sql(
@@ -189,6 +192,6 @@ def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
 
 standards_view = View("standards", version=1, tables=(STANDARDS,), project=project_standards, inline=True)
 applications_view = View("applications", version=1, tables=(APPLICATIONS,), project=project_applications, inline=True)
-partners_view = View("partners", version=1, tables=(PARTNERS,), project=project_partners, inline=True)
+partners_view = View("partners", version=2, tables=(PARTNERS,), project=project_partners, inline=True)
 
 VIEWS = (standards_view, applications_view, partners_view)

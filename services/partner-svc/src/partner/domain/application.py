@@ -18,6 +18,7 @@ from events.partner import (
     PartnerApplied,
     PartnerKind,
 )
+from events.sealed import Sealed
 from pydantic import BaseModel, ConfigDict, Field
 
 from partner.domain.registration import Registration, partner_id
@@ -90,10 +91,15 @@ class ApplicationContent(Command):
     area: Area
     outlet_name: Text
     external_refs: Annotated[tuple[Reference, ...], Field(max_length=20)] = ()
+    sole_trader: Annotated[bool, Field(description="The applicant is a person: the name is kept sealed.")] = False
 
 
 class Apply(ApplicationContent):
+    """A sole trader's name comes sealed, with a key that is the same for every way to write the name."""
+
     application_id: UUID
+    legal_name: LegalName | Sealed
+    name_key: UUID | None = None
 
 
 class ScoreApplication(Command):
@@ -189,6 +195,8 @@ def apply(application: Application, command: Apply) -> list[ApplicationEvent]:
         area=command.area,
         outlet_name=command.outlet_name,
         external_refs=refs,
+        sole_trader=command.sole_trader,
+        name_key=command.name_key,
     )
     if application.registration == registration:
         return []
@@ -202,6 +210,8 @@ def apply(application: Application, command: Apply) -> list[ApplicationEvent]:
             area=command.area,
             outlet_name=command.outlet_name,
             external_refs=refs,
+            sole_trader=command.sole_trader,
+            name_key=command.name_key,
         )
     ]
 
@@ -324,7 +334,7 @@ def decide(command: ApplicationCommand, application: Application, now: datetime)
 def evolve(application: Application, event: ApplicationEvent) -> Application:
     match event:
         case PartnerApplied(application_id=id):
-            details = event.model_dump(include={"legal_name", "kind", "area", "outlet_name"})
+            details = event.model_dump(include={"legal_name", "kind", "area", "outlet_name", "sole_trader", "name_key"})
             return Application(Registration(id, partner_id(id), external_refs=event.external_refs, **details))
         case ApplicationScored():
             measured = Measured(event.standard, event.standard_version, event.total, event.failed_gates, event.scores)

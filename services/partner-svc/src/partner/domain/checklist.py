@@ -10,7 +10,7 @@ from uuid import UUID
 from engine import Command, Unknown
 from events import Event
 
-from partner.domain.words import Code, TimeZone
+from partner.domain.words import Area, Code, Text, TimeZone
 
 Severity = Literal["critical", "mandatory", "optional"]
 
@@ -63,6 +63,13 @@ class OpenOutlet(Command):
     """The day of the opening is the one on the clocks of `time_zone`."""
 
     time_zone: TimeZone = "UTC"
+
+
+class ChangeOutlet(Command):
+    """It is called so, and is there, from now on."""
+
+    name: Text
+    area: Area
 
 
 # -- state

@@ -11,18 +11,26 @@ from zoneinfo import ZoneInfo
 
 from engine import Command, Decider, Rejected, Unknown
 from events.partner import (
+    ContactChanged,
+    ContactRemoved,
+    ExternalReferenceLinked,
+    OutletChanged,
     OutletOpened,
     PartnerActivated,
+    PartnerDetailsChanged,
     PartnerLapsed,
     PartnerRegistered,
     PartnerReinstated,
     PartnerSuspended,
     PartnerTerminated,
+    PersonErased,
     SuspensionCause,
 )
 
+from partner.domain import master_data
 from partner.domain.checklist import (
     OPENING_CHECKLIST,
+    ChangeOutlet,
     ChecklistDrawnUp,
     ChecklistItemCompleted,
     CompleteChecklistItem,
@@ -43,6 +51,16 @@ from partner.domain.launch import (
     TrainingPassed,
     TrainingRequired,
 )
+from partner.domain.master_data import (
+    ChangeDetails,
+    ErasePerson,
+    KeepContact,
+    LinkExternalReference,
+    MasterData,
+    MasterDataCommand,
+    MasterDataEvent,
+    RemoveContact,
+)
 from partner.domain.registration import Registration, outlet_id
 from partner.domain.suspension import LiftSuspension, Suspend, SuspensionCauseAdded, SuspensionCauseLifted
 
@@ -51,6 +69,8 @@ PartnerEvent = (
     | ChecklistDrawnUp
     | ChecklistItemCompleted
     | OutletOpened
+    | OutletChanged
+    | MasterDataEvent
     | ContractSigned
     | ContractEffective
     | ContractEnded
@@ -85,6 +105,8 @@ OfRegistered: TypeAlias = (
     | PassTraining
     | CompleteChecklistItem
     | OpenOutlet
+    | ChangeOutlet
+    | MasterDataCommand
     | Suspend
     | LiftSuspension
     | LapseProspect
@@ -116,6 +138,11 @@ class Partner:
     trainings: dict[UUID, Training] = field(default_factory=dict)
     causes: dict[UUID, SuspensionCause] = field(default_factory=dict)
     lifted: frozenset[UUID] = frozenset()
+    data: MasterData = field(default_factory=MasterData)
+
+    @property
+    def sole_trader(self) -> bool:
+        return self.registration is not None and self.registration.sole_trader
 
     @property
     def out(self) -> bool:
@@ -167,6 +194,7 @@ def register(partner: Partner, registration: Registration) -> list[PartnerEvent]
             outlet_id=outlet,
             outlet_name=registration.outlet_name,
             external_refs=registration.external_refs,
+            sole_trader=registration.sole_trader,
         ),
         ChecklistDrawnUp(partner_id=registration.partner_id, outlet_id=outlet, items=OPENING_CHECKLIST),
     ]
@@ -237,6 +265,12 @@ def open_outlet(partner: Partner, id: UUID, outlet: Outlet, opened_on: date) -> 
         partner_id=id, outlet_id=outlet.outlet_id, name=outlet.name, area=outlet.area, opened_on=opened_on
     )
     return [opened]
+
+
+def change_outlet(id: UUID, outlet: Outlet, command: ChangeOutlet) -> list[PartnerEvent]:
+    if (outlet.name, outlet.area) == (command.name, command.area):
+        return []
+    return [OutletChanged(partner_id=id, outlet_id=outlet.outlet_id, name=command.name, area=command.area)]
 
 
 def suspend(partner: Partner, id: UUID, cause: SuspensionCause) -> list[PartnerEvent]:
@@ -312,12 +346,16 @@ def decide_of_registered(
             return complete_item(partner, id, outlet, item)
         case OpenOutlet(time_zone=zone):
             return open_outlet(partner, id, outlet, now.astimezone(ZoneInfo(zone)).date())
+        case ChangeOutlet():
+            return change_outlet(id, outlet, command)
         case Suspend(cause=cause):
             return suspend(partner, id, cause)
         case LiftSuspension(cause_id=cause_id):
             return lift(partner, id, cause_id)
         case LapseProspect(reason=reason):
             return lapse(partner, id, reason)
+        case ChangeDetails() | LinkExternalReference() | KeepContact() | RemoveContact() | ErasePerson():
+            return [*master_data.decide(command, partner.data, id, sole_trader=partner.sole_trader, out=partner.out)]
         case _:
             assert_never(command)
 
@@ -357,6 +395,10 @@ def evolve(partner: Partner, event: PartnerEvent) -> Partner:
             return replace(partner, stage=Status.LAPSED)
         case PartnerTerminated():
             return replace(partner, stage=Status.TERMINATED)
+        case OutletChanged(name=name, area=area):
+            return _with_outlet(partner, name=name, area=area)
+        case PartnerDetailsChanged() | ExternalReferenceLinked() | ContactChanged() | ContactRemoved() | PersonErased():
+            return replace(partner, data=master_data.evolve(partner.data, event))
         case _:
             assert_never(event)
 
@@ -370,8 +412,10 @@ def _registered(event: PartnerRegistered) -> Partner:
         area=event.area,
         outlet_name=event.outlet_name,
         external_refs=event.external_refs,
+        sole_trader=event.sole_trader,
     )
-    return Partner(registration, outlet=Outlet(event.outlet_id, event.outlet_name, event.area))
+    data = MasterData(references={ref.system: ref.key for ref in event.external_refs})
+    return Partner(registration, outlet=Outlet(event.outlet_id, event.outlet_name, event.area), data=data)
 
 
 def _outlet(partner: Partner) -> Outlet:

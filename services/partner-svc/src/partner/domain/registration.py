@@ -35,7 +35,7 @@ def name_id(legal_name: str) -> UUID:
 
 @dataclass(frozen=True)
 class Registration:
-    """An approved application, as the registry takes it."""
+    """An approved application, as the registry takes it. A sole trader is a person, whose name is sealed."""
 
     application_id: UUID
     partner_id: UUID
@@ -44,6 +44,13 @@ class Registration:
     area: str
     outlet_name: str
     external_refs: tuple[ExternalRef, ...] = ()
+    sole_trader: bool = False
+    name_key: UUID | None = None
+
+    @property
+    def name_id(self) -> UUID:
+        """Of the stream of its name. A sole trader's name is sealed, and found by its key."""
+        return name_id(self.legal_name) if self.name_key is None else uuid5(NAMES, str(self.name_key))
 
 
 # -- a registered name: one stream for all ways to write it, so that of two who claim it at once exactly one gets it
