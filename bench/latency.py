@@ -64,33 +64,41 @@ async def watching(database: str, table: str, key: str) -> AsyncIterator[Watch]:
         await connection.close()
 
 
+@dataclass(frozen=True)
+class Post:
+    """A command: what it is about is known by `key` in the view that is watched; `seen` is the version for If-Match."""
+
+    key: str
+    path: str
+    body: bytes
+    seen: int | None = None
+
+
 @dataclass
 class Commands:
-    """Posts bodies to paths of a service at a steady rate; `sent_at` is when each was to be sent."""
+    """Sends commands to a service at a steady rate; `sent_at` is when each was to be sent."""
 
     session: aiohttp.ClientSession
     served: Served
     sent_at: dict[str, float] = field(default_factory=dict)
 
-    async def send(self, commands: list[tuple[str, str, bytes]], rate: float) -> None:
-        """(key, path, body)"""
+    async def send(self, commands: list[Post], rate: float) -> None:
         began = time.perf_counter() + 0.1
         sending = []
-        for n, (key, path, body) in enumerate(commands):
+        for n, command in enumerate(commands):
             due = began + n / rate
             if (ahead := due - time.perf_counter()) > 0:
                 await asyncio.sleep(ahead)
-            self.sent_at[key] = due
-            sending.append(asyncio.create_task(self._post(path, body)))
+            self.sent_at[command.key] = due
+            sending.append(asyncio.create_task(self._post(command)))
         await asyncio.gather(*sending)
 
-    async def _post(self, path: str, body: bytes) -> None:
-        # An approval is of the application as it was scored, its second event.
-        headers = {"If-Match": '"2"'} if path.endswith("/approval") else None
-        async with self.session.post(self.served.url + path, data=body, headers=headers) as answer:
+    async def _post(self, command: Post) -> None:
+        headers = {} if command.seen is None else {"If-Match": f'"{command.seen}"'}
+        async with self.session.post(self.served.url + command.path, data=command.body, headers=headers) as answer:
             text = await answer.text()
             if answer.status != 201:
-                raise RuntimeError(f"{path}: {answer.status} {text}")
+                raise RuntimeError(f"{command.path}: {answer.status} {text}")
 
 
 def quantiles(milliseconds: list[float]) -> tuple[float, ...]:
@@ -101,11 +109,11 @@ def quantiles(milliseconds: list[float]) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Case:
-    """`commands` (key, path, body) are sent to the one service; their keys are watched for in the other's view."""
+    """`commands` are sent to the one service; their keys are watched for in the other's view."""
 
     what: str
     rate: int
-    commands: list[tuple[str, str, bytes]]
+    commands: list[Post]
     target: Target | None
 
 
@@ -147,10 +155,10 @@ async def views(rig: Rig) -> list[Figure]:
     return [*figures, await registrations(rig)]
 
 
-def readings(count: int) -> list[tuple[str, str, bytes]]:
+def readings(count: int) -> list[Post]:
     """Each of a meter of its own, so that its row in the view is inserted and tells of itself once."""
     meters = [uuid4() for _ in range(count)]
-    return [(str(meter), f"/meters/{meter}/readings", b'{"value": "87.5"}') for meter in meters]
+    return [Post(str(meter), f"/meters/{meter}/readings", b'{"value": "87.5"}') for meter in meters]
 
 
 STANDARD = b'{"title": "Bench", "dimensions": [{"code": "capital", "weight": 100}]}'
@@ -178,8 +186,8 @@ async def registrations(rig: Rig) -> Figure:
         return await measured(rig, case, session, partner, watch)
 
 
-async def applied(session: aiohttp.ClientSession, partner: Served, count: int) -> list[tuple[str, str, bytes]]:
-    """Applications that are scored, as approvals of them: (the partner's id to be, path, body)."""
+async def applied(session: aiohttp.ClientSession, partner: Served, count: int) -> list[Post]:
+    """Applications that are scored: approvals of them, known by the id that the partner will have."""
     async with session.put(f"{partner.url}/standards/bench", data=STANDARD) as answer:
         answer.raise_for_status()
     approvals = []
@@ -190,5 +198,6 @@ async def applied(session: aiohttp.ClientSession, partner: Served, count: int) -
             id = UUID((await answer.json())["id"])
         async with session.post(f"{partner.url}/applications/{id}/scores", data=SCORES) as answer:
             answer.raise_for_status()
-        approvals.append((str(partner_id(id)), f"/applications/{id}/approval", b"{}"))
+            seen = (await answer.json())["version"]
+        approvals.append(Post(str(partner_id(id)), f"/applications/{id}/approval", b"{}", seen))
     return approvals
