@@ -42,12 +42,14 @@ class Commands:
         *,
         views_changed: Callable[[], Awaitable[None]],
         appended: Callable[[], None],
+        failpoint: Callable[[str], Awaitable[None]],
     ) -> None:
         self._pool = pool
         self._store = store
         self._metrics = metrics
         self._views_changed = views_changed
         self._appended = appended
+        self._failpoint = failpoint
         self._waiting: list[tuple[Intent, asyncio.Future[Outcome]]] = []
         self._flying: dict[asyncio.Task[None], tuple[float, frozenset[str]]] = {}  # since when, with which streams
         self._again: asyncio.TimerHandle | None = None
@@ -167,6 +169,7 @@ class Commands:
             if self._store.inline:  # otherwise the append is the only statement that writes
                 await stack.enter_async_context(db.transaction())
             outcomes = await self._store.execute(db, intents)
+        await self._failpoint("command_committed")
         self._metrics.count(outcomes)
         self._appended()
         return outcomes

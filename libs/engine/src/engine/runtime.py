@@ -201,7 +201,12 @@ class Engine:
             self.pool, self.store, self.metrics, views_changed=self.refresh_views, appended=self.wake
         )
         self.commands = Commands(
-            self.pool, self.store, self.metrics, views_changed=self.refresh_views, appended=self.wake
+            self.pool,
+            self.store,
+            self.metrics,
+            views_changed=self.refresh_views,
+            appended=self.wake,
+            failpoint=self.failpoint,
         )
         self.progress = Progress(
             self.service,
