@@ -18,7 +18,7 @@ from faults import summary
 from faults.injector import KINDS
 from faults.run import Plan, faulted
 
-SHORT_FAULTS, LONG_FAULTS = 16, 300
+SHORT_FAULTS, LONG_FAULTS = 17, 300
 
 
 def main(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-POINTS = ("relay_read", "relay_sent", "consumer_effect", "consumer_committed", "timer_effect")
-"""Between append and publish; between publish and cursor; between effect and offset; after both; between a timer's
-effect and its commit."""
+POINTS = ("command_committed", "relay_read", "relay_sent", "consumer_effect", "consumer_committed", "timer_effect")
+"""Between a command's commit and its answer; between append and publish; between publish and cursor; between effect and
+offset; after both; between a timer's effect and its commit."""
 
 Action = Literal["kill", "stop"]
 SIGNALS: dict[str, signal.Signals] = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
