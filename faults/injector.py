@@ -24,7 +24,7 @@ TRAP_SECONDS = 20.0
 ASLEEP = (8.0, 11.0)
 """Seconds that a process is halted: longer than the lease (2) and the session (6)."""
 LISTENERS = {
-    "command_committed": tuple(REPLICAS),
+    "command_committed": ("partner", "contract", "training", "performance"),
     "relay_read": tuple(REPLICAS),
     "relay_sent": tuple(REPLICAS),
     "consumer_effect": tuple(REPLICAS),
