@@ -20,14 +20,16 @@ from aiokafka.admin import RecordsToDelete
 from conftest import MakeEngine
 from devstack import ports
 from devstack.postgres import BINARIES, Postgres, create_owned_database, environment, with_database
-from engine import Send
+from engine import Command, Decider, Send
 from engine.kafka import Watcher, admin
 from engine.leases import Lease
 from engine.metrics import Metrics
 from engine.recovery import _CLUSTER, Recovery, declare_restore
 from engine.runtime import Engine
+from engine.sealing import MasterKeys, Vault
 from engine_example import Suspend, heard_view, mirror_policy, partners, profiles
 from engine_writing import ME, PUBLIC_TYPES, assert_heard_once, compared, opened, read_topic, suspend, until
+from events.partner import PersonErased
 from structlog.testing import capture_logs
 
 
@@ -476,3 +478,33 @@ async def retried(command: Callable[[], Awaitable[Any]]) -> None:
         return True
 
     await until(done, 15)
+
+
+class Forget(Command):
+    person_id: UUID
+
+
+async def test_who_was_erased_after_the_dump_is_erased_again_before_anything_is_published(
+    make_engine: MakeEngine, dumps: Dumps
+) -> None:
+    erasures = Decider(
+        "partner",
+        lambda command, count, now: [PersonErased(partner_id=command.person_id, person_id=command.person_id)],
+        lambda count, event: count + 1,
+        int,
+        PersonErased,
+    )
+    vault, ana, ben = Vault(MasterKeys({"one": bytes(32)})), uuid4(), uuid4()
+    before = await make_engine(deciders=[erasures])
+    async with before.acquire() as db:
+        sealed = [(await vault.seal(db, each, {"name": "a name"}))["name"] for each in (ana, ben)]
+    dump = await dumps.take(before)
+    async with before.acquire() as db:
+        await vault.erase(db, ana)
+    await before.handle(Send(erasures, ana, Forget(person_id=ana)), ME)
+    await published(before)
+    await before.stop()
+    after = await make_engine(url=await dumps.load_elsewhere(before, dump), deciders=[erasures])
+    await in_incarnation(after, 2)
+    async with after.acquire() as db:
+        assert await vault.open(db, "name", sealed) == [None, "a name"]

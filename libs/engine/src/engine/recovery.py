@@ -3,24 +3,27 @@
 A store that finds itself in another cluster (system identifier) or on another timeline than it was written in was
 restored or promoted; so was one that never published and finds records on its topic. Then, before anything is
 published: positions start above the highest that the topic has seen, the incarnation is raised, and what the topic
-holds behind the restored cursor is read, so that events that both have are not sent twice and events that only the
-topic has ("ghosts") are counted and named. A restore that keeps the cluster (a dump loaded back into it) cannot be
-seen from inside and is declared by command.
+holds behind the restored cursor is read, so that events that both have are not sent twice, events that only the topic
+has ("ghosts") are counted and named, and who was erased since is erased again. A restore that keeps the cluster (a dump
+loaded back into it) cannot be seen from inside and is declared by command.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import orjson
 import structlog
+from events import Event
 
 from engine.errors import Refused
 from engine.kafka import Watcher
 from engine.leases import Lease
 from engine.metrics import Metrics
+from engine.sealing import erase
 from engine.store import LOCK, Db
 from engine.wire import raw_from
 
@@ -56,10 +59,15 @@ class _Found:
     both: set[UUID] = field(default_factory=set)
     ghosts: int = 0
     first_ghosts: list[UUID] = field(default_factory=list)
+    erased: set[UUID] = field(default_factory=set)
 
 
 class Recovery:
-    def __init__(self, watcher: Watcher, topic: str, metrics: Metrics) -> None:
+    def __init__(
+        self, watcher: Watcher, topic: str, metrics: Metrics, erasures: Mapping[str, type[Event]] | None = None
+    ) -> None:
+        """`erasures` are the events, by type, that tell that a person was erased."""
+        self._erasures = erasures or {}
         self._watcher = watcher
         self._topic = topic
         self._metrics = metrics
@@ -116,6 +124,8 @@ class Recovery:
                 published,
                 list(found.both),
             )
+            if found.erased:
+                log.warning("erased_again", people=await erase(db, found.erased))
             await db.execute(
                 "update store set incarnation = greatest(incarnation, $1) + 1, system_identifier = $2, timeline = $3,"
                 " already_sent = $4, topic_offsets = $5, partitions = $6",
@@ -154,6 +164,8 @@ class Recovery:
                     continue  # sent again
                 watermarks[partition] = place
                 found.highest, found.incarnation = max(found.highest, raw.position), max(found.incarnation, place[0])
+                if (erasure := self._erasures.get(raw.type)) is not None:
+                    found.erased.add(getattr(erasure.model_validate_json(raw.data), erasure.event_erases))
                 chunk.append(raw.id)
                 if len(chunk) == CHUNK:
                     await self._look_up(db, published, chunk, found)

@@ -127,15 +127,8 @@ class Vault:
         return {row["subject"]: self._master.unwrap(row["master"], row["wrapped"], row["subject"]) for row in rows}
 
     async def erase(self, db: Db, subject: UUID) -> bool:
-        """Destroys the subject's key for good: also one that never had a key can never get one. False if it was
-        erased before."""
-        status: str = await db.execute(
-            "insert into subject_key (subject, erased_at) values ($1, clock_timestamp()) on conflict (subject)"
-            " do update set master = null, wrapped = null, erased_at = clock_timestamp()"
-            " where subject_key.erased_at is null",
-            subject,
-        )
-        return status.endswith(" 1")
+        """Destroys the subject's key for good. False if it was erased before."""
+        return await erase(db, [subject]) == 1
 
     async def rewrap(self, db: asyncpg.Connection, limit: int = 500) -> int:
         """Wraps keys anew that older master keys wrapped, at most `limit`; 0 when none is left and the older master
@@ -157,6 +150,18 @@ class Vault:
                 row["master"],
             )
         return len(rows)
+
+
+async def erase(db: Db, subjects: Iterable[UUID]) -> int:
+    """Destroys the keys of these subjects for good: one that never had a key can never get one, either. Returns how
+    many were not erased before."""
+    status: str = await db.execute(
+        "insert into subject_key (subject, erased_at) select distinct s, clock_timestamp() from unnest($1::uuid[]) s"
+        " on conflict (subject) do update set master = null, wrapped = null, erased_at = clock_timestamp()"
+        " where subject_key.erased_at is null",
+        list(subjects),
+    )
+    return int(status.rsplit(" ", 1)[1])
 
 
 def _text(secret: bytes) -> str:

@@ -123,10 +123,11 @@ class Workers:
         self._consuming: frozenset[str] = frozenset()
         self._relay_lease, self._timer_lease = self._lease("relay"), self._lease("timers")
         self._producer = Producer(bootstrap)
+        erasures = {cls.event_type: cls for cls in published_by(service) if cls.event_erases}
         self.relay = Relay(
             pool,
             self._producer,
-            Recovery(watcher, topic(service), metrics),
+            Recovery(watcher, topic(service), metrics, erasures),
             self._relay_lease,
             metrics,
             topic=topic(service),

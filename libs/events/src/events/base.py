@@ -39,7 +39,8 @@ class Event(BaseModel):
         class PartnerSigned(Event, type="cauce.contract.PartnerSigned.v1", key="contract-{contract_id}"): ...
 
     `key` names the stream, which is the record's key on Kafka, by the event's own field; `{uuid}` where no field has
-    the stream's id. A public event has one.
+    the stream's id. A public event has one. `erases` is the field that names a person of whom nothing may be read
+    any more: what a restore would bring back of them is erased again.
     `upcasts` maps the type names of older majors to a function that lifts their stored data to this
     version; stored bytes are never rewritten. Fields that a reader does not know are ignored.
     """
@@ -48,10 +49,17 @@ class Event(BaseModel):
 
     event_type: ClassVar[str] = ""
     event_key: ClassVar[str] = ""
+    event_erases: ClassVar[str] = ""
     upcasts: ClassVar[Mapping[str, Upcast]] = {}
 
     def __init_subclass__(
-        cls, *, type: str = "", key: str = "", upcasts: Mapping[str, Upcast] | None = None, **kwargs: Any
+        cls,
+        *,
+        type: str = "",
+        key: str = "",
+        erases: str = "",
+        upcasts: Mapping[str, Upcast] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
         match = TYPE_PATTERN.match(type)
@@ -60,7 +68,10 @@ class Event(BaseModel):
         if match["event"] != cls.__name__:
             raise TypeError(f"{cls.__name__}: the class is called otherwise than its type {type!r}")
         cls.event_type = type
+        if erases and erases not in cls.__annotations__:
+            raise TypeError(f"{cls.__name__}: erases={erases!r} is no field of it")
         cls.event_key = key
+        cls.event_erases = erases
         cls.upcasts = upcasts or {}
 
     def data(self) -> bytes:

@@ -147,7 +147,7 @@ class ContactRemoved(Event, type="cauce.partner.ContactRemoved.v1", key="partner
     person_id: UUID
 
 
-class PersonErased(Event, type="cauce.partner.PersonErased.v1", key="partner-{partner_id}"):
+class PersonErased(Event, type="cauce.partner.PersonErased.v1", key="partner-{partner_id}", erases="person_id"):
     """What was sealed of this person can never be opened again; whoever has it in the open is to forget it.
 
     `person_id` is a contact's, or the partner's own id where the partner is a sole trader.
