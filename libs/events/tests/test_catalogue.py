@@ -82,6 +82,13 @@ def test_an_event_without_a_well_formed_type_cannot_be_declared() -> None:
             """Is called by two names."""
 
 
+def test_an_erasure_names_a_field_of_its_own() -> None:
+    with pytest.raises(TypeError, match="is no field of it"):
+
+        class Erased(Event, type="cauce.partner.Erased.v1", key="partner-{uuid}", erases="person_id"):
+            who: str
+
+
 def test_fields_that_a_reader_does_not_know_are_ignored_and_events_are_frozen() -> None:
     class PartnerWaved(Event, type="cauce.partner.PartnerWaved.v1"):
         """For this test."""
