@@ -17,7 +17,7 @@ from devstack.fixtures import Databases
 from engine import Context, Decider, Receipt, Rejected, Send, Unknown
 from engine.decider import UnknownEvent
 from engine.errors import CONFLICT, AlreadyHandled, Conflict, EventTooLarge, ViewsChanged, passes
-from engine.store import EVENT_LIMIT, Intent, Store, prepare
+from engine.store import _APPEND, EVENT_LIMIT, SCHEMA, Intent, Store, prepare
 from engine_example import Note, Open, Partner, Reinstate, Suspend, partners, partners_view
 from events import Event
 from events.partner import PartnerActivated
@@ -95,7 +95,7 @@ async def positions(db: Connection[Any]) -> list[int]:
 
 async def test_an_append_gives_position_version_and_both_clocks(store: Store, db: Connection[Any]) -> None:
     id = uuid4()
-    context = Context("ana", correlation_id=uuid4(), causation_id=uuid4())
+    context = Context("ana", correlation_id=uuid4(), causation_id=uuid4(), client="erp", on_behalf_of="ben")
     [receipt] = await store.execute(db, [Intent(Send(partners, id, Open(partner_id=id)), NOW, context)])
     assert receipt == Receipt(id, 1, 1, ("cauce.partner.PartnerActivated.v1",))
     [fact] = await store.history(db, f"partner-{id}")
@@ -104,7 +104,22 @@ async def test_an_append_gives_position_version_and_both_clocks(store: Store, db
     assert fact.occurred_at == NOW
     assert abs(fact.recorded_at - datetime.now(UTC)) < timedelta(minutes=1)
     assert (fact.actor, fact.correlation_id, fact.causation_id) == ("ana", context.correlation_id, context.causation_id)
+    assert (fact.client, fact.on_behalf_of) == ("erp", "ben")
     assert fact.event_id.version == 7
+
+
+async def test_events_from_before_clients_were_kept_are_read_and_go_on(store: Store, db: Connection[Any]) -> None:
+    id = uuid4()
+    await opened(store, db, id)
+    for table in ("event", "parked_event", "dropped_event"):
+        await db.execute(f"alter table {table} drop column client, drop column on_behalf_of")
+    await db.execute("set client_min_messages = warning")
+    await db.execute(SCHEMA)
+    await store.execute(
+        db, [Intent(Send(partners, id, Suspend(cause_id=uuid4(), reason="x")), NOW, Context("ana", client="erp"))]
+    )
+    facts = await store.history(db, f"partner-{id}")
+    assert [(fact.client, fact.on_behalf_of) for fact in facts] == [(None, None), ("erp", None)]
 
 
 class RoundTrips:
@@ -216,10 +231,10 @@ async def test_a_stale_version_is_refused_with_its_own_sqlstate_and_names_the_st
 ) -> None:
     id = uuid4()
     await opened(store, db, id)
-    empty: list[list[Any]] = [[]] * 14
+    empty: list[list[Any]] = [[]] * 16
     with pytest.raises(asyncpg.PostgresError) as caught:
         await db.fetch(
-            "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20)",
+            _APPEND,
             1,
             [f"partner-{id}"],
             [7],

@@ -29,6 +29,8 @@ RAW = Raw(
     correlation_id=UUID(int=2),
     causation_id=UUID(int=3),
     actor="ana",
+    client="erp",
+    on_behalf_of="ben",
 )
 
 instants = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-9)), timezone(timedelta(hours=14))]))
@@ -47,6 +49,8 @@ raws = st.builds(
     correlation_id=st.uuids(),
     causation_id=st.none() | st.uuids(),
     actor=texts,
+    client=st.none() | texts.filter(bool),
+    on_behalf_of=st.none() | texts.filter(bool),
 )
 
 
@@ -71,6 +75,8 @@ def test_the_headers_are_cloudevents_in_binary_mode_with_a_plain_json_value() ->
         "ce_correlationid": b"00000000-0000-0000-0000-000000000002",
         "ce_causationid": b"00000000-0000-0000-0000-000000000003",
         "ce_actor": b"ana",
+        "ce_client": b"erp",
+        "ce_onbehalfof": b"ben",
         "ce_sequence": b"0000000002.0000000000000000041",
         "ce_incarnation": b"2",
         "ce_position": b"41",
@@ -84,7 +90,7 @@ def test_every_attribute_that_is_declared_is_sent_and_looks_as_declared() -> Non
     assert headers.keys() == {"content-type", *(attribute.header for attribute in ENVELOPE)}
     for attribute in ENVELOPE:
         Draft202012Validator(attribute.schema, format_checker=FormatChecker()).validate(headers[attribute.header])
-    without_cause = headers_of(replace(RAW, causation_id=None), source_of("partner"))
+    without_cause = headers_of(replace(RAW, causation_id=None, client=None, on_behalf_of=None), source_of("partner"))
     assert headers.keys() - dict(without_cause) == {a.header for a in ENVELOPE if a.optional}
 
 
@@ -114,7 +120,7 @@ def changed(name: str, value: bytes) -> Headers:
 @pytest.mark.parametrize(
     "missing",
     [name for name, _ in OURS if name not in ("content-type", "ce_specversion", "ce_source", "ce_partitionkey",
-                                              "ce_sequence", "ce_causationid")],
+                                              "ce_sequence", "ce_causationid", "ce_client", "ce_onbehalfof")],
 )  # fmt: skip
 def test_a_record_without_one_of_our_headers_is_not_ours(missing: str) -> None:
     with pytest.raises(KeyError):

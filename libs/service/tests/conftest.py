@@ -205,7 +205,8 @@ class MemoryEngine:
                 self.facts.append(
                     Fact(
                         event, uuid4(), stream, n, len(self.facts) + 1, 1, at, self.now,
-                        context.correlation_id, context.causation_id, context.actor,
+                        context.correlation_id, context.causation_id, context.actor, context.client,
+                        context.on_behalf_of,
                     )
                 )  # fmt: skip
             position = len(self.facts) if events else None

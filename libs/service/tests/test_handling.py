@@ -292,6 +292,8 @@ async def test_a_history_has_both_clocks_who_and_why(client, lending):
         "occurred_at": "2026-09-15T12:00:00Z",
         "recorded_at": "2026-09-15T12:00:00Z",
         "actor": "ana",
+        "client": "erp",
+        "on_behalf_of": None,
         "event_id": happening["event_id"],
         "position": 1,
         "correlation_id": created.headers["x-correlation-id"],
@@ -320,3 +322,15 @@ async def test_a_cursor_of_another_list_is_refused_by_a_history(client):
     foreign = (await client.get("/loans?limit=1")).json()["next"]
     answer = await client.get(f"/loans/{id}/history", params={"after": foreign})
     assert [(e["field"], e["rule"]) for e in answer.json()["errors"]] == [("after", "cursor")]
+
+
+async def test_who_did_it_by_which_program_and_for_whom_is_in_every_event_and_in_the_history(
+    make_app, connect, issuer, engine
+):
+    app = make_app()
+    token = issuer.token(sub="ana", act={"sub": "assistant"}, client_id="web")
+    receipt = (await connect(app, token).post("/loans", json={"amount": 5})).json()
+    [fact] = engine.facts
+    assert (fact.actor, fact.client, fact.on_behalf_of) == ("assistant", "web", "ana")
+    [happening] = (await connect(app).get(f"/loans/{receipt['id']}/history")).json()["items"]
+    assert (happening["actor"], happening["client"], happening["on_behalf_of"]) == ("assistant", "web", "ana")

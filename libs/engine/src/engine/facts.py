@@ -17,7 +17,8 @@ class Fact(Generic[E_co]):
     """What happened, and everything the log knows about it.
 
     `occurred_at` is the business's clock, `recorded_at` the database's; (`incarnation`, `position`) orders the
-    facts of one service; `version` counts within the stream from 1.
+    facts of one service; `version` counts within the stream from 1. `actor` did it, by the program `client`, with the
+    rights of `on_behalf_of` where these are another's.
     """
 
     event: E_co
@@ -31,6 +32,8 @@ class Fact(Generic[E_co]):
     correlation_id: UUID
     causation_id: UUID | None
     actor: str
+    client: str | None = None
+    on_behalf_of: str | None = None
 
     @property
     def category(self) -> str:
@@ -43,11 +46,19 @@ class Fact(Generic[E_co]):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """On whose behalf and because of what a command is handled; it ends up in every event's metadata."""
+    """By whom and because of what a command is handled; it ends up in every event's metadata. `actor` is who acts,
+    `client` the program, `on_behalf_of` whose rights are used where these are another's."""
 
     actor: str
     correlation_id: UUID = field(default_factory=uuid4)
     causation_id: UUID | None = None
+    client: str | None = None
+    on_behalf_of: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that a caller has a say in."""
+        return tuple(name for name in (self.actor, self.client, self.on_behalf_of) if name is not None)
 
 
 @dataclass(frozen=True, slots=True)

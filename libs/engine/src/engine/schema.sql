@@ -37,8 +37,11 @@ create table if not exists event (
     correlation_id  uuid not null,
     causation_id    uuid,
     actor           text not null,
+    client          text,
+    on_behalf_of    text,
     unique (stream, version)
 );
+alter table event add column if not exists client text, add column if not exists on_behalf_of text;
 create index if not exists event_correlation on event (correlation_id);
 
 -- Every command that came with an id, also when it led to nothing: its repeat gets the same answer.
@@ -93,10 +96,13 @@ create table if not exists parked_event (
     correlation_id  uuid not null,
     causation_id    uuid,
     actor           text not null,
+    client          text,
+    on_behalf_of    text,
     error           text,
     parked_at       timestamptz not null default clock_timestamp(),
     primary key (subscription, stream, incarnation, position)
 );
+alter table parked_event add column if not exists client text, add column if not exists on_behalf_of text;
 
 create table if not exists dropped_event (
     like parked_event including defaults,
@@ -104,6 +110,7 @@ create table if not exists dropped_event (
     dropped_by  text not null,
     dropped_at  timestamptz not null default clock_timestamp()
 );
+alter table dropped_event add column if not exists client text, add column if not exists on_behalf_of text;
 
 create table if not exists process (
     name   text not null,
@@ -164,6 +171,7 @@ create or replace function append(
     p_streams text[], p_expected integer[], p_counts integer[], p_snapshots json[], p_fingerprints text[],
     p_stream text[], p_version integer[], p_type text[], p_data json[],
     p_occurred_at timestamptz[], p_correlation_id uuid[], p_causation_id uuid[], p_actor text[],
+    p_client text[], p_on_behalf_of text[],
     p_command_ids uuid[], p_command_streams text[], p_command_versions integer[], p_command_events integer[],
     p_refusals json[], p_requests bytea[]
 ) returns table (r_position bigint, r_id uuid, r_recorded_at timestamptz, r_incarnation integer)
@@ -220,11 +228,14 @@ begin
     end if;
 
     return query
-        insert into event (stream, version, type, data, occurred_at, recorded_at, correlation_id, causation_id, actor)
-        select e.stream, e.version, e.type, e.data, e.occurred_at, v_recorded, e.correlation_id, e.causation_id, e.actor
-        from unnest(p_stream, p_version, p_type, p_data, p_occurred_at, p_correlation_id, p_causation_id, p_actor)
+        insert into event (stream, version, type, data, occurred_at, recorded_at, correlation_id, causation_id, actor,
+                           client, on_behalf_of)
+        select e.stream, e.version, e.type, e.data, e.occurred_at, v_recorded, e.correlation_id, e.causation_id, e.actor,
+               e.client, e.on_behalf_of
+        from unnest(p_stream, p_version, p_type, p_data, p_occurred_at, p_correlation_id, p_causation_id, p_actor,
+                    p_client, p_on_behalf_of)
             with ordinality
-            as e (stream, version, type, data, occurred_at, correlation_id, causation_id, actor, n)
+            as e (stream, version, type, data, occurred_at, correlation_id, causation_id, actor, client, on_behalf_of, n)
         order by e.n
         returning position, id, recorded_at, v_incarnation;
 end $$;

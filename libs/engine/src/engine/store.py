@@ -44,7 +44,7 @@ records of 1,048,588 bytes."""
 _FIXED_HEADERS = 800
 """More than the headers of a record whose size does not depend on what a caller says."""
 
-_APPEND = "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20)"
+_APPEND = "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22)"
 
 _LOAD = """
 select s.id, s.version as head, s.snapshot_version, e.version, e.type, e.data,
@@ -209,6 +209,8 @@ class Store:
             correlation_id=row["correlation_id"],
             causation_id=row["causation_id"],
             actor=row["actor"],
+            client=row["client"],
+            on_behalf_of=row["on_behalf_of"],
         )
 
     async def load_streams(self, db: Db, wanted: Mapping[str, Decider[Any, Any, Any]]) -> dict[str, Loaded[Any]]:
@@ -302,7 +304,8 @@ class Store:
             raise VersionNeeded(intent.stream, working.version)
         for event in events:
             data = event.data()
-            size = len(data) + 3 * len(intent.stream) + len(intent.context.actor.encode()) + _FIXED_HEADERS
+            names = sum(len(name.encode()) for name in intent.context.names)
+            size = len(data) + 3 * len(intent.stream) + names + _FIXED_HEADERS
             if size > EVENT_LIMIT:
                 raise EventTooLarge(f"{event.event_type} of {size:,} bytes in {intent.stream}: at most {EVENT_LIMIT:,}")
             working.state = decider.evolve(working.state, event)
@@ -341,6 +344,8 @@ class Store:
                 [c.correlation_id for c in batch.contexts],
                 [c.causation_id for c in batch.contexts],
                 [c.actor for c in batch.contexts],
+                [c.client for c in batch.contexts],
+                [c.on_behalf_of for c in batch.contexts],
                 *([list(column) for column in zip(*batch.commands, strict=True)] if batch.commands else [[]] * 6),
             )
         except asyncpg.UniqueViolationError as error:
@@ -369,6 +374,8 @@ class Store:
                 c.correlation_id,
                 c.causation_id,
                 c.actor,
+                c.client,
+                c.on_behalf_of,
             )
             for event, stream, version, occurred, c, row in zip(
                 batch.events, batch.streams, batch.versions, batch.occurred_at, batch.contexts, rows, strict=True

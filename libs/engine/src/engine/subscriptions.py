@@ -299,8 +299,8 @@ class Applier:
     async def _park(self, db: Db, place: Place, raw: Raw, error: BaseException | None) -> None:
         await db.execute(
             "insert into parked_event (subscription, topic_id, partition, id, stream, version, type, data, position,"
-            " incarnation, occurred_at, recorded_at, correlation_id, causation_id, actor, error)"
-            " values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16) on conflict do nothing",
+            " incarnation, occurred_at, recorded_at, correlation_id, causation_id, actor, client, on_behalf_of, error)"
+            " values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18) on conflict do nothing",
             place.subscription,
             place.topic_id,
             place.partition,
@@ -316,5 +316,7 @@ class Applier:
             raw.correlation_id,
             raw.causation_id,
             raw.actor,
+            raw.client,
+            raw.on_behalf_of,
             None if error is None else f"{type(error).__name__}: {error}"[:2000],
         )

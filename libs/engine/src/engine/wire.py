@@ -35,6 +35,8 @@ class Raw:
     correlation_id: UUID
     causation_id: UUID | None
     actor: str
+    client: str | None = None
+    on_behalf_of: str | None = None
 
     def fact(self, codec: Codec) -> Fact[Any]:
         """Raises whatever the decoding of a damaged event raises."""
@@ -50,6 +52,8 @@ class Raw:
             correlation_id=self.correlation_id,
             causation_id=self.causation_id,
             actor=self.actor,
+            client=self.client,
+            on_behalf_of=self.on_behalf_of,
         )
 
 
@@ -68,6 +72,8 @@ def raw_of(row: asyncpg.Record) -> Raw:
         row["correlation_id"],
         row["causation_id"],
         row["actor"],
+        row["client"],
+        row["on_behalf_of"],
     )
 
 
@@ -91,6 +97,10 @@ def headers_of(raw: Raw, source: str) -> Headers:
     ]
     if raw.causation_id is not None:
         headers.append(("ce_causationid", str(raw.causation_id).encode()))
+    if raw.client is not None:
+        headers.append(("ce_client", raw.client.encode()))
+    if raw.on_behalf_of is not None:
+        headers.append(("ce_onbehalfof", raw.on_behalf_of.encode()))
     return headers
 
 
@@ -99,7 +109,7 @@ def raw_from(headers: Headers, value: bytes | None) -> Raw:
     if value is None:
         raise ValueError("a record without a value")
     h = dict(headers)
-    causation = h.get("ce_causationid")
+    causation, client, on_behalf_of = (h.get(f"ce_{name}") for name in ("causationid", "client", "onbehalfof"))
     return Raw(
         UUID(h["ce_id"].decode()),
         _text(h["ce_subject"]),
@@ -113,6 +123,8 @@ def raw_from(headers: Headers, value: bytes | None) -> Raw:
         UUID(h["ce_correlationid"].decode()),
         UUID(causation.decode()) if causation else None,
         _text(h["ce_actor"]),
+        _text(client) if client else None,
+        _text(on_behalf_of) if on_behalf_of else None,
     )
 
 

@@ -64,4 +64,12 @@ ENVELOPE: tuple[Attribute, ...] = (
         {"type": "string"},
         extension=True,
     ),
+    Attribute("client", "The program by which a caller did it.", {"type": "string"}, extension=True, optional=True),
+    Attribute(
+        "onbehalfof",
+        "Whose rights were used, where the actor acted for another. Personal data, too.",
+        {"type": "string"},
+        extension=True,
+        optional=True,
+    ),
 )

@@ -38,7 +38,8 @@ class Caller:
         self.engine = exchange.engine
         self.service = exchange.service
         self.principal = exchange.principal
-        self.context = Context(self.principal.subject, exchange.correlation_id)
+        who = self.principal
+        self.context = Context(who.subject, exchange.correlation_id, client=who.client, on_behalf_of=who.on_behalf_of)
         self._exchange = exchange
         self._commands = 0
 
