@@ -115,7 +115,7 @@ async def intake(rig: Rig) -> list[Figure]:
             " COPY alone is the next figure.",
         ),
         Figure(
-            what,
+            f"{what}, beside what is kept of them",
             "reports/s",
             to_rows.ours,
             "a bare streaming route that checks nothing and COPYs the same event, stream and view row with all indexes",

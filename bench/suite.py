@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import append, consume, delivery, drain, load, peer, rebuild, relay
+from bench import append, close, consume, delivery, drain, http, idle, intake, latency, load, peer, rebuild, relay
 from bench.measure import Measure
 
 MEASURES: list[Measure] = [
@@ -16,4 +16,9 @@ MEASURES: list[Measure] = [
     Measure("delivery", "latency from append to consumer at 100/s and 1,000/s", delivery.measure),
     Measure("drain", "a backlog of 500 k events", drain.measure),
     Measure("killed", "what is repeated when the relay is killed in the middle of a drain", drain.measure_killed),
+    Measure("http", "a command over HTTP beside a bare route that INSERTs", http.commands),
+    Measure("intake", "an upload of KPI reports beside bare routes that COPY", intake.intake),
+    Measure("latency", "from a command over HTTP to another service's view, at 100/s and 1,000/s", latency.views),
+    Measure("close", "a period closed for 10 k and 100 k partners beside one SQL statement", close.close),
+    Measure("idle", "ten processes with nothing to do", idle.idle),
 ]
