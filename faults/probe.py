@@ -15,7 +15,8 @@ import orjson
 from faults.fleet import REPLICAS, Fleet
 
 LOG = UUID(int=0)
-AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""What asking a server that goes down, or is not yet restored, may come to."""
 STATE = """
 select s.published, s.topic_offsets::text as ends, (select coalesce(max(position), 0) from event) as head,
        (select count(*) from parked_event) + (select count(*) from timer where error is not null) as parked,

@@ -8,6 +8,7 @@ import logging
 import math
 import shutil
 import time
+import traceback
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ async def faulted(plan: Plan, console: Console) -> Outcome:
             await load.prepare()
             progress.update(task, total=plan.faults)
             showing = asyncio.create_task(_show(progress, task, injector, ledger, plan))
-            await _under_load(load, injector, plan)
+            failed = await _under_load(load, injector, plan)
             showing.cancel()
             progress.update(task, description="the load has ended; waiting until nothing is under way")
             settled = await probe.settled(SETTLE_SECONDS)
@@ -101,7 +102,12 @@ async def faulted(plan: Plan, console: Console) -> Outcome:
                 stumbles=len(injector.done),
                 step=lambda text: progress.update(task, description=text),
             )
-            verdicts = [await _settling(probe, settled), _recovering(injector.done), *verdicts]
+            verdicts = [
+                Verdict("Load and injector themselves did not fail", tuple(failed)),
+                await _settling(probe, settled),
+                _recovering(injector.done),
+                *verdicts,
+            ]
             await probe.close()
     return Outcome(
         plan,
@@ -117,34 +123,36 @@ async def faulted(plan: Plan, console: Console) -> Outcome:
     )
 
 
-async def _under_load(load: Load, injector: Injector, plan: Plan) -> None:
+async def _under_load(load: Load, injector: Injector, plan: Plan) -> list[str]:
+    """What went wrong with load or injector themselves; the proof is owed all the same."""
     working = asyncio.create_task(load.run())
     injecting = asyncio.create_task(_inject(injector, plan))
-    try:
-        await asyncio.wait({working, injecting}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (working, injecting):
-            if task.done():
-                task.result()
-    finally:
-        for task in (working, injecting):
-            task.cancel()
-        await asyncio.gather(working, injecting, return_exceptions=True)
+    await asyncio.wait({working, injecting}, return_when=asyncio.FIRST_COMPLETED)
+    failed = [f"the load ended: {working.exception()!r}"] if working.done() else []
+    working.cancel()
+    await asyncio.wait({working})
+    return failed + await injecting
 
 
-async def _inject(injector: Injector, plan: Plan) -> None:
+async def _inject(injector: Injector, plan: Plan) -> list[str]:
     await asyncio.sleep(WARM_UP_SECONDS)
     cards: list[str] = []
+    failed: list[str] = []
     until = time.monotonic() + plan.minutes * 60
 
     async def lane(number: int) -> None:
-        while len(injector.done) < plan.faults and time.monotonic() < until:
+        """Whatever happens in another lane, a fault that was begun is brought to its end."""
+        while len(injector.done) < plan.faults and time.monotonic() < until and not failed:
             if not cards:
                 cards.extend(plan.only or deck(injector.random, long=plan.long))
-            await injector.inflict(cards.pop(), number)
+            kind = cards.pop()
+            try:
+                await injector.inflict(kind, number)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told as a check that does not hold
+                failed.append(f"{kind}: {''.join(traceback.format_exception(error))}")
 
-    async with asyncio.TaskGroup() as group:
-        for number in range(plan.lanes):
-            group.create_task(lane(number))
+    await asyncio.gather(*(lane(number) for number in range(plan.lanes)))
+    return failed
 
 
 async def _show(progress: Progress, task: object, injector: Injector, ledger: Ledger, plan: Plan) -> None:
