@@ -109,7 +109,7 @@ async def faulted(plan: Plan, console: Console) -> Outcome:
                 *verdicts,
             ]
             await probe.close()
-    return Outcome(
+    outcome = Outcome(
         plan,
         injector.done,
         injector.missed,
@@ -121,6 +121,12 @@ async def faulted(plan: Plan, console: Console) -> Outcome:
         time.monotonic() - began,
         folder,
     )
+    if outcome.passed:  # else somebody will want to look
+        for data in ("postgres", "kafka", "failpoints"):
+            shutil.rmtree(folder / data)
+        for dump in folder.glob("*.dump"):
+            dump.unlink()
+    return outcome
 
 
 async def _under_load(load: Load, injector: Injector, plan: Plan) -> list[str]:
