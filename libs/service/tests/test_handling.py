@@ -7,7 +7,7 @@ import pytest
 from engine import Rejected
 from engine.errors import InFlight
 from fastapi import APIRouter
-from service import Handle, HandleMany, Receipt, scope
+from service import By, Handle, HandleMany, Receipt, scope
 
 
 async def opened(client, **headers):
@@ -334,3 +334,16 @@ async def test_who_did_it_by_which_program_and_for_whom_is_in_every_event_and_in
     assert (fact.actor, fact.client, fact.on_behalf_of) == ("assistant", "web", "ana")
     [happening] = (await connect(app).get(f"/loans/{receipt['id']}/history")).json()["items"]
     assert (happening["actor"], happening["client"], happening["on_behalf_of"]) == ("assistant", "web", "ana")
+
+
+async def test_a_decision_that_needs_two_persons_is_told_everybody_who_stands_behind_it(make_app, connect, issuer):
+    router = APIRouter()
+
+    @router.get("/me", dependencies=[scope("lending:read")])
+    async def me(by: By) -> list[str]:
+        return list(by)
+
+    app = make_app(router)
+    alone, for_another = issuer.token(sub="ana"), issuer.token(sub="ana", act={"sub": "assistant"})
+    assert (await connect(app, alone).get("/me")).json() == ["ana"]
+    assert (await connect(app, for_another).get("/me")).json() == ["assistant", "ana"]

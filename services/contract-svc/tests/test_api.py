@@ -19,6 +19,7 @@ TERMS: dict[str, Any] = {
     "royalty_percent": "5.5",
     "occurred_at": "2000-01-12T21:00:00Z",
 }
+Caller = Callable[..., httpx.AsyncClient]
 Registers = Callable[[UUID], Awaitable[None]]
 Call = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -106,7 +107,7 @@ async def test_a_registered_partner_finds_a_negotiation_open(api: httpx.AsyncCli
 
 @pytest.mark.usefixtures("backfilling")
 async def test_a_contract_goes_from_agreed_terms_to_in_force_and_is_terminated(
-    api: httpx.AsyncClient, service: FastAPI, registers: Registers
+    api: httpx.AsyncClient, caller: Caller, service: FastAPI, registers: Registers
 ) -> None:
     await registers(PARTNER)
     accepted = await done(api, f"/negotiations/{NEGOTIATION}/acceptance", TERMS)
@@ -151,7 +152,13 @@ async def test_a_contract_goes_from_agreed_terms_to_in_force_and_is_terminated(
 
     ending = {"reason": "Unpaid royalties.", "occurred_at": "2001-06-01T21:00:00Z"}
     assert (await problem(api, f"{path}/termination", ending))["code"] == "version_needed"
-    await done(api, f"{path}/termination", ending, seen=path)
+    proposal = await done(api, f"{path}/termination", ending, seen=path)
+    assert proposal["events"] == ["cauce.contract.TerminationProposed.v1"]
+    alone = await problem(api, f"{path}/termination", ending, seen=path)
+    assert (alone["status"], alone["code"]) == (409, "contract.second_person_needed")
+    assert (await got(api, path))["status"] == "in_force"
+    second = caller("backfill", subject="somebody else")
+    await done(second, f"{path}/termination", ending, seen=path)
     assert (await done(api, f"{path}/termination", ending, seen=path))["events"] == []
     (contract,) = await items(api, "/contracts", status="terminated")
     assert (contract["terminated_because"], contract["ended_at"]) == ("Unpaid royalties.", "2001-06-01T21:00:00Z")
@@ -173,18 +180,20 @@ async def test_a_contract_expires_when_its_last_day_is_over(
 
 @pytest.mark.usefixtures("backfilling")
 async def test_a_terminated_contract_does_not_expire_as_well(
-    api: httpx.AsyncClient, service: FastAPI, registers: Registers
+    api: httpx.AsyncClient, caller: Caller, service: FastAPI, registers: Registers
 ) -> None:
     await registers(PARTNER)
     await drafted(api, service, term_ends_on="2001-12-31")
     await signed(api, service)
     await reached(api, "2000-02-01T09:00:00Z")
     ending = {"reason": "Unpaid royalties.", "occurred_at": "2000-06-01T21:00:00Z"}
-    await done(api, f"/contracts/{CONTRACT}/termination", ending, seen=f"/contracts/{CONTRACT}")
+    for who in (api, caller("backfill", subject="somebody else")):
+        await done(who, f"/contracts/{CONTRACT}/termination", ending, seen=f"/contracts/{CONTRACT}")
     await followed(service)
     await reached(api, "2003-01-01T00:00:00Z")
-    assert [event["type"].split(".")[2] for event in await items(api, f"/contracts/{CONTRACT}/history")][-2:] == [
+    assert [event["type"].split(".")[2] for event in await items(api, f"/contracts/{CONTRACT}/history")][-3:] == [
         "ContractInForce",
+        "TerminationProposed",
         "ContractTerminated",
     ]
 

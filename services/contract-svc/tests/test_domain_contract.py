@@ -14,6 +14,7 @@ from contract.domain.contract import (
     PartySigned,
     SignContract,
     TerminateContract,
+    TerminationProposed,
     contracts,
 )
 from engine import Command, Rejected, Unknown
@@ -104,7 +105,7 @@ def test_drafting_it_again_changes_nothing_and_with_other_terms_is_refused(
         SignContract(party=Party.PARTNER),
         BringIntoForce(),
         ExpireContract(),
-        TerminateContract(reason="none"),
+        TerminateContract(reason="none", by=("ana",)),
     ],
 )
 def test_a_contract_that_was_never_drafted_is_unknown(command: Command, alaska: Alaska) -> None:
@@ -361,23 +362,50 @@ def test_expiring_twice_changes_nothing(dated: Story, alaska: Alaska) -> None:
     scenario(contracts, given=given, when=ExpireContract(), at=alaska(2002, 1, 1), then=[])
 
 
-def test_a_contract_in_force_is_terminated_with_a_reason(story: Story, alaska: Alaska) -> None:
+def proposed(story: Story, *by: str, reason: str = "unpaid royalties") -> TerminationProposed:
+    return TerminationProposed(contract_id=story.terminated.contract_id, reason=reason, by=by or ("ben",))
+
+
+def test_a_contract_in_force_is_terminated_with_a_reason_by_two_persons(story: Story, alaska: Alaska) -> None:
     given = [*story.until_signed(), story.in_force]
-    terminate = TerminateContract(reason="unpaid royalties")
-    scenario(contracts, given=given, when=terminate, at=alaska(2000, 6, 1), then=story.terminated)
+    terminate = TerminateContract(reason="unpaid royalties", by=("ana",))
+    scenario(contracts, given=given, when=terminate, at=alaska(2000, 6, 1), then=proposed(story, "ana"))
+    scenario(contracts, given=[*given, proposed(story)], when=terminate, at=alaska(2000, 6, 1), then=story.terminated)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(("ana",), ("ana",)), (("ana",), ("cid", "ana")), (("ana", "ben"), ("ben",))]
+)
+def test_one_person_does_not_terminate_it_alone_also_not_in_anothers_name(
+    story: Story, alaska: Alaska, first: tuple[str, ...], second: tuple[str, ...]
+) -> None:
+    given = [*story.until_signed(), story.in_force, proposed(story, *first)]
+    again = TerminateContract(reason="unpaid royalties", by=second)
+    refused = Rejected("contract.second_person_needed", proposed_by=list(first))
+    scenario(contracts, given=given, when=again, at=alaska(2000, 6, 1), then=refused)
+
+
+def test_who_wants_to_terminate_it_for_another_reason_proposes_that(story: Story, alaska: Alaska) -> None:
+    given = [*story.until_signed(), story.in_force, proposed(story, "ana")]
+    other = TerminateContract(reason="moved away", by=("ben",))
+    then = proposed(story, "ben", reason="moved away")
+    scenario(contracts, given=given, when=other, at=alaska(2000, 6, 1), then=then)
+    first = TerminateContract(reason="unpaid royalties", by=("cid",))
+    scenario(contracts, given=[*given, then], when=first, at=alaska(2000, 6, 1), then=proposed(story, "cid"))
 
 
 def test_terminating_again_for_the_same_reason_changes_nothing_and_for_another_is_refused(
     story: Story, alaska: Alaska
 ) -> None:
     given = [*story.until_signed(), story.in_force, story.terminated]
-    again, other = TerminateContract(reason="unpaid royalties"), TerminateContract(reason="moved away")
+    again = TerminateContract(reason="unpaid royalties", by=("ana",))
+    other = TerminateContract(reason="moved away", by=("ana",))
     refused = Rejected("contract.not_in_force", status="terminated")
     scenario(contracts, given=given, when=again, at=alaska(2000, 6, 2), then=[])
     scenario(contracts, given=given, when=other, at=alaska(2000, 6, 2), then=refused)
 
 
-@pytest.mark.parametrize("command", [TerminateContract(reason="unpaid royalties"), ExpireContract()])
+@pytest.mark.parametrize("command", [TerminateContract(reason="unpaid royalties", by=("ana",)), ExpireContract()])
 def test_only_a_contract_in_force_can_end(dated: Story, alaska: Alaska, command: Command) -> None:
     signed = dated.until_signed()
     other = dated.terminated if isinstance(command, ExpireContract) else dated.expired
@@ -393,8 +421,8 @@ def test_only_a_contract_in_force_can_end(dated: Story, alaska: Alaska, command:
 
 
 def test_a_contract_cannot_be_terminated_on_a_day_on_which_it_did_not_hold(dated: Story, alaska: Alaska) -> None:
-    given = [*dated.until_signed(), dated.in_force]
-    terminate = TerminateContract(reason="unpaid royalties")
+    given = [*dated.until_signed(), dated.in_force, proposed(dated)]
+    terminate = TerminateContract(reason="unpaid royalties", by=("ana",))
     early = Rejected("contract.not_yet_effective", effective_from=date(2000, 2, 1))
     late = Rejected("contract.term_over", term_ends_on=LAST_DAY)
     scenario(contracts, given=given, when=terminate, at=alaska(2000, 1, 31), then=early)

@@ -60,13 +60,13 @@ async def service(serve: Serve) -> FastAPI:
 
 
 @pytest.fixture
-def caller(client_of: ClientOf, service: FastAPI) -> Callable[[str], httpx.AsyncClient]:
+def caller(client_of: ClientOf, service: FastAPI) -> Callable[..., httpx.AsyncClient]:
     """Clients by role."""
     return partial(client_of, service)
 
 
 @pytest.fixture
-def api(caller: Callable[[str], httpx.AsyncClient]) -> httpx.AsyncClient:
+def api(caller: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
     """May decide, and bring in the past."""
     return caller("backfill")
 

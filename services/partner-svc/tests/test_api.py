@@ -216,7 +216,7 @@ async def test_a_standard_is_published_revised_and_read(api: httpx.AsyncClient) 
 
 @pytest.mark.usefixtures("standard")
 async def test_an_application_is_scored_refused_overridden_and_registered(
-    api: httpx.AsyncClient, service: FastAPI
+    api: httpx.AsyncClient, caller: Callable[..., httpx.AsyncClient], service: FastAPI
 ) -> None:
     id = await applied(api)
     path = f"/applications/{id}"
@@ -228,7 +228,12 @@ async def test_an_application_is_scored_refused_overridden_and_registered(
     assert (application["total"], application["failed_gates"]) == ("75.00", ["own_funds"])
     refused = await problem(api, f"{path}/approval", {}, seen=path)
     assert (refused["status"], refused["code"], refused["gates"]) == (409, "partner.gates_failed", ["own_funds"])
-    await done(api, f"{path}/approval", {"override_reason": "Its bank vouches for it."}, seen=path)
+    override = {"override_reason": "Its bank vouches for it."}
+    proposal = await done(api, f"{path}/approval", override, seen=path)
+    assert proposal["events"] == ["cauce.partner.GateOverrideProposed.v1"]
+    alone = await problem(api, f"{path}/approval", override, seen=path)
+    assert (alone["status"], alone["code"]) == (409, "partner.second_person_needed")
+    await done(caller("channel-manager", subject="somebody else"), f"{path}/approval", override, seen=path)
     await followed(service)
 
     application = await got(api, path)

@@ -22,7 +22,9 @@ from partner.domain.application import (
     DecideDuplicate,
     DeclineApplication,
     DuplicateDecided,
+    GateOverrideProposed,
     HoldAsPossibleDuplicate,
+    OverrideGates,
     PossibleDuplicateHeld,
     RegistrationRequested,
     ScoreApplication,
@@ -131,6 +133,7 @@ def test_an_application_that_makes_no_sense_is_no_command(story: Story, wrong: d
     [
         ScoreApplication(standard=STANDARD, scores={"location": Decimal(80)}, gates={"own_funds": True}),
         ApproveApplication(),
+        OverrideGates(reason=REASON, by=("ana",)),
         DeclineApplication(reason=REASON),
         WithdrawApplication(),
         HoldAsPossibleDuplicate(looks_like=OTHER, looks_like_name="TESORO"),
@@ -200,7 +203,7 @@ def test_a_scored_application_is_approved_and_to_be_registered(story: Story, now
 def test_an_application_that_was_not_scored_is_not_approved(story: Story, now: datetime) -> None:
     refused = Rejected("partner.application_not_scored")
     scenario(applications, given=[story.applied], when=ApproveApplication(), at=now, then=refused)
-    override = ApproveApplication(override_reason="A friend of the house.")
+    override = OverrideGates(reason="A friend of the house.", by=("ana",))
     scenario(applications, given=[story.applied], when=override, at=now, then=refused)
 
 
@@ -210,17 +213,53 @@ def test_a_failed_gate_refuses_approval(story: Story, now: datetime) -> None:
     scenario(applications, given=given, when=ApproveApplication(), at=now, then=refused)
 
 
-def test_a_failed_gate_is_overridden_with_a_reason_that_is_kept(story: Story, now: datetime, partner: UUID) -> None:
-    override = ApproveApplication(override_reason="Its bank vouches for it.")
-    approved = ApplicationApproved(
-        application_id=story.id, partner_id=partner, override_reason="Its bank vouches for it."
-    )
+VOUCHED = "Its bank vouches for it."
+
+
+def proposed(story: Story, *by: str, reason: str = VOUCHED) -> GateOverrideProposed:
+    return GateOverrideProposed(application_id=story.id, reason=reason, by=by)
+
+
+def test_a_failed_gate_is_overridden_by_two_persons_with_a_reason_that_is_kept(
+    story: Story, now: datetime, partner: UUID
+) -> None:
+    given = [story.applied, story.gate_failed]
+    override = OverrideGates(reason=VOUCHED, by=("ana",))
+    scenario(applications, given=given, when=override, at=now, then=proposed(story, "ana"))
+    approved = ApplicationApproved(application_id=story.id, partner_id=partner, override_reason=VOUCHED)
     then = [approved, RegistrationRequested(registration=story.registration)]
-    scenario(applications, given=[story.applied, story.gate_failed], when=override, at=now, then=then)
+    scenario(applications, given=[*given, proposed(story, "ben")], when=override, at=now, then=then)
+
+
+@pytest.mark.parametrize(("first", "second"), [(("ana",), ("ana",)), (("ana",), ("cid", "ana"))])
+def test_one_person_does_not_override_a_gate_alone_also_not_in_anothers_name(
+    story: Story, now: datetime, first: tuple[str, ...], second: tuple[str, ...]
+) -> None:
+    given = [story.applied, story.gate_failed, proposed(story, *first)]
+    refused = Rejected("partner.second_person_needed", proposed_by=list(first))
+    scenario(applications, given=given, when=OverrideGates(reason=VOUCHED, by=second), at=now, then=refused)
+
+
+def test_who_would_override_for_another_reason_proposes_that(story: Story, now: datetime) -> None:
+    given = [story.applied, story.gate_failed, proposed(story, "ana")]
+    other = OverrideGates(reason="A friend of the house.", by=("ben",))
+    scenario(applications, given=given, when=other, at=now, then=proposed(story, "ben", reason=other.reason))
+
+
+def test_with_other_scores_the_first_person_is_to_be_asked_again(story: Story, now: datetime) -> None:
+    given = [story.applied, story.gate_failed, proposed(story, "ana"), story.gate_failed]
+    second = OverrideGates(reason=VOUCHED, by=("ben",))
+    scenario(applications, given=given, when=second, at=now, then=proposed(story, "ben"))
+
+
+def test_a_proposed_override_lets_nobody_pass_without_one(story: Story, now: datetime) -> None:
+    given = [story.applied, story.gate_failed, proposed(story, "ana")]
+    refused = Rejected("partner.gates_failed", gates=["own_funds"])
+    scenario(applications, given=given, when=ApproveApplication(), at=now, then=refused)
 
 
 def test_where_no_gate_failed_there_is_nothing_to_override(story: Story, now: datetime) -> None:
-    override = ApproveApplication(override_reason="Its bank vouches for it.")
+    override = OverrideGates(reason=VOUCHED, by=("ana",))
     refused = Rejected("partner.no_gate_to_override")
     scenario(applications, given=story.until_scored, when=override, at=now, then=refused)
 

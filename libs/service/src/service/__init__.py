@@ -4,7 +4,7 @@ from engine import Receipt
 
 from service.access import Principal, scope
 from service.app import create_app
-from service.handling import Handle, HandleMany, HandlePut, HandleSeen, NewId
+from service.handling import By, Handle, HandleMany, HandlePut, HandleSeen, NewId
 from service.limits import body_limit
 from service.moments import NOW, At, Moment
 from service.paging import Collection, Filter, Listing, Page, listing, page
@@ -18,6 +18,7 @@ from service.settings import InvalidSettings, Settings
 __all__ = [
     "NOW",
     "At",
+    "By",
     "Collection",
     "Filter",
     "Handle",

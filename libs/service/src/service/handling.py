@@ -195,14 +195,22 @@ def new_id(request: Request) -> UUID:
     return uuid4() if key is None else uuid5(key, "id")
 
 
+def acting(request: Request) -> tuple[str, ...]:
+    """Everybody who stands behind the request: who acts, and on whose behalf."""
+    context = Caller(request.scope["cauce.exchange"]).context
+    return tuple(name for name in (context.actor, context.on_behalf_of) if name is not None)
+
+
 Handle = Annotated[Handling, Depends(handling)]
 HandleSeen = Annotated[Handling, Depends(handling_seen)]
 HandlePut = Annotated[Handling, Depends(handling_put)]
 HandleMany = Annotated[HandlingMany, Depends(handling_many)]
 NewId = Annotated[UUID, Depends(new_id)]
+By = Annotated[tuple[str, ...], Depends(acting)]
+"""For decisions that need two persons: who takes this one."""
 
 PROVIDERS: frozenset[Callable[..., Any]] = frozenset(
-    {handling, handling_seen, handling_put, handling_many, new_id, reading}
+    {handling, handling_seen, handling_put, handling_many, new_id, acting, reading}
 )
 """Called by the kit's own routes with the request: as FastAPI dependencies each would cost a tenth
 of a whole request."""

@@ -6,16 +6,23 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
+from engine import Command
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel
-from service import At, Collection, Handle, HandleSeen, Read, Receipt, history_of, list_of, own, scope
+from service import At, By, Collection, Handle, HandleSeen, Read, Receipt, history_of, list_of, own, scope
 
 from contract.domain import contract, negotiation
 from contract.domain.contract import DeliverDisclosure, Party, SignContract, TerminateContract, contracts
 from contract.domain.negotiation import AcceptTerms, LetLapse, negotiations
+from contract.domain.terms import Reason
 from contract.views import contracts_view, negotiations_view
 
 READ, WRITE, DECIDE = scope("contract:read"), scope("contract:write"), scope("contract:decide")
+
+
+class Termination(Command):
+    reason: Reason
+
 
 negotiation_routes = APIRouter(prefix="/negotiations", tags=["negotiations"])
 contract_routes = APIRouter(prefix="/contracts", tags=["contracts"])
@@ -117,9 +124,10 @@ async def sign_contract(contract_id: UUID, command: SignContract, handle: Handle
 
 
 @contract_routes.post("/{contract_id}/termination", status_code=201, dependencies=[DECIDE])
-async def terminate_contract(contract_id: UUID, command: TerminateContract, handle: HandleSeen) -> Receipt:
-    """Ends a contract in force before its term. If-Match names the version that was looked at."""
-    return await handle(contracts, contract_id, command)
+async def terminate_contract(contract_id: UUID, body: Termination, by: By, handle: HandleSeen) -> Receipt:
+    """Ends a contract in force before its term, once a second person says so for the same reason; the first only
+    proposes it. If-Match names the version that was looked at."""
+    return await handle(contracts, contract_id, TerminateContract(by=by, **body.model_dump()))
 
 
 contract_routes.add_api_route("", list_of(CONTRACTS), methods=["GET"], dependencies=[READ, own(query="partner_id")])

@@ -8,7 +8,7 @@ from uuid import UUID
 from engine import Command, Unknown
 from fastapi import APIRouter
 from pydantic import Field
-from service import At, Collection, Handle, HandleSeen, NewId, Read, Receipt, Seal, history_of, list_of, scope
+from service import At, By, Collection, Handle, HandleSeen, NewId, Read, Receipt, Seal, history_of, list_of, scope
 
 from partner import shown
 from partner.domain.application import (
@@ -17,13 +17,14 @@ from partner.domain.application import (
     ApproveApplication,
     DecideDuplicate,
     DeclineApplication,
+    OverrideGates,
     ScoreApplication,
     WithdrawApplication,
     applications,
 )
 from partner.domain.registration import partner_id
 from partner.domain.standard import standard_id, standards
-from partner.domain.words import Code, Score, normalised
+from partner.domain.words import Code, Reason, Score, normalised
 from partner.shown import ApplicationDetail, ApplicationView, PossibleDuplicate
 from partner.views import applications_view
 
@@ -31,6 +32,12 @@ READ, WRITE, DECIDE = scope("partner:read"), scope("partner:write"), scope("part
 
 router = APIRouter(prefix="/applications", tags=["applications"])
 duplicate_routes = APIRouter(prefix="/possible-duplicates", tags=["possible duplicates"])
+
+
+class Approval(Command):
+    """In spite of failed gates if `override_reason` says why."""
+
+    override_reason: Reason | None = None
 
 
 class Scoring(Command):
@@ -88,9 +95,13 @@ async def score_application(application_id: UUID, body: Scoring, db: Read, handl
 
 
 @router.post("/{application_id}/approval", status_code=201, dependencies=[DECIDE])
-async def approve_application(application_id: UUID, command: ApproveApplication, handle: HandleSeen) -> Receipt:
-    """The applicant is registered by itself, unless its name looks like a partner's: then it is held. If-Match names
-    the version that was looked at: other scores may have come since."""
+async def approve_application(application_id: UUID, body: Approval, by: By, handle: HandleSeen) -> Receipt:
+    """The applicant is registered by itself, unless its name looks like a partner's: then it is held. To override a
+    failed gate takes two persons who say so for the same reason; the first only proposes it. If-Match names the version
+    that was looked at: other scores may have come since."""
+    if body.override_reason is None:
+        return await handle(applications, application_id, ApproveApplication(occurred_at=body.occurred_at))
+    command = OverrideGates(reason=body.override_reason, by=by, occurred_at=body.occurred_at)
     return await handle(applications, application_id, command)
 
 

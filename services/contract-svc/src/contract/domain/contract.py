@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
+from typing import Annotated, assert_never
 from uuid import UUID
 
 from engine import Command, Decider, Rejected, Unknown
@@ -18,6 +18,7 @@ from events.contract import (
     DisclosureDelivered,
     PartnerSigned,
 )
+from pydantic import Field
 
 from contract.domain.terms import AgreedTerms, Reason, Terms
 
@@ -43,6 +44,14 @@ class PartySigned(Event, type="cauce.contract.PartySigned.v1"):
     effective_from: date | None
 
 
+class TerminationProposed(Event, type="cauce.contract.TerminationProposed.v1"):
+    """Somebody wants to terminate it. It is terminated when another person wants the same."""
+
+    contract_id: UUID
+    reason: str
+    by: tuple[str, ...]
+
+
 class ContractExecuted(Event, type="cauce.contract.ContractExecuted.v1"):
     """The last signature set the clock: in force from the one instant, expired at the other. None: it has no end."""
 
@@ -59,6 +68,7 @@ ContractEvent = (
     | ContractExecuted
     | ContractInForce
     | ContractExpired
+    | TerminationProposed
     | ContractTerminated
 )
 
@@ -92,7 +102,10 @@ class ExpireContract(Command):
 
 
 class TerminateContract(Command):
+    """Once two persons have said so for the same reason. `by` is everybody who stands behind this one."""
+
     reason: Reason
+    by: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 ContractCommand = DraftContract | DeliverDisclosure | SignContract | BringIntoForce | ExpireContract | TerminateContract
@@ -120,9 +133,17 @@ class Draft:
 
 
 @dataclass(frozen=True)
+class Termination:
+    """As one person wants it."""
+
+    reason: str
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Contract:
     """`draft` is None until it is drafted; `signing_opens` None until disclosure. `effective_from` is what the parties
-    who signed agreed on."""
+    who signed agreed on. `termination` waits for a second person."""
 
     draft: Draft | None = None
     status: Status = Status.DRAFTED
@@ -130,6 +151,7 @@ class Contract:
     signing_opens: date | None = None
     signed_by: frozenset[Party] = frozenset()
     effective_from: date | None = None
+    termination: Termination | None = None
     terminated_because: str | None = None
 
 
@@ -231,8 +253,8 @@ def expire(contract: Contract, draft: Draft, today: date) -> list[ContractEvent]
     return [ContractExpired(contract_id=draft.contract_id, partner_id=draft.partner_id)]
 
 
-def terminate(contract: Contract, draft: Draft, reason: str, today: date) -> list[ContractEvent]:
-    if contract.status is Status.TERMINATED and contract.terminated_because == reason:
+def terminate(contract: Contract, draft: Draft, wanted: Termination, today: date) -> list[ContractEvent]:
+    if contract.status is Status.TERMINATED and contract.terminated_because == wanted.reason:
         return []
     if contract.status is not Status.IN_FORCE:
         raise Rejected("contract.not_in_force", status=contract.status.value)
@@ -241,7 +263,18 @@ def terminate(contract: Contract, draft: Draft, reason: str, today: date) -> lis
     if draft.terms.over(today):
         # It has ended by itself; its timer says so any moment now.
         raise Rejected("contract.term_over", term_ends_on=draft.terms.term_ends_on)
-    return [ContractTerminated(contract_id=draft.contract_id, partner_id=draft.partner_id, reason=reason)]
+    if not seconds(wanted, contract.termination):
+        return [TerminationProposed(contract_id=draft.contract_id, **vars(wanted))]
+    return [ContractTerminated(contract_id=draft.contract_id, partner_id=draft.partner_id, reason=wanted.reason)]
+
+
+def seconds(wanted: Termination, proposed: Termination | None) -> bool:
+    """Whether it is what another person wants as well; for another reason it is a proposal of its own."""
+    if proposed is None or proposed.reason != wanted.reason:
+        return False
+    if set(proposed.by) & set(wanted.by):
+        raise Rejected("contract.second_person_needed", proposed_by=list(proposed.by))
+    return True
 
 
 def draft_contract(contract: Contract, command: DraftContract) -> list[ContractEvent]:
@@ -269,8 +302,8 @@ def decide(command: ContractCommand, contract: Contract, now: datetime) -> list[
             return bring_into_force(contract, draft, today)
         case ExpireContract():
             return expire(contract, draft, today)
-        case TerminateContract(reason=reason):
-            return terminate(contract, draft, reason, today)
+        case TerminateContract(reason=reason, by=by):
+            return terminate(contract, draft, Termination(reason, by), today)
         case _:
             assert_never(command)
 
@@ -295,6 +328,8 @@ def evolve(contract: Contract, event: ContractEvent) -> Contract:
             return replace(contract, status=Status.IN_FORCE)
         case ContractExpired():
             return replace(contract, status=Status.EXPIRED)
+        case TerminationProposed(reason=reason, by=by):
+            return replace(contract, termination=Termination(reason, by))
         case ContractTerminated(reason=reason):
             return replace(contract, status=Status.TERMINATED, terminated_because=reason)
         case _:

@@ -52,6 +52,14 @@ class DuplicateDecided(Event, type="cauce.partner.DuplicateDecided.v1"):
     reason: str
 
 
+class GateOverrideProposed(Event, type="cauce.partner.GateOverrideProposed.v1"):
+    """Somebody wants it approved in spite of failed gates. It is when another person wants the same."""
+
+    application_id: UUID
+    reason: str
+    by: tuple[str, ...]
+
+
 class ApplicationWithdrawn(Event, type="cauce.partner.ApplicationWithdrawn.v1"):
     """The applicant does not want to become a partner any more."""
 
@@ -62,6 +70,7 @@ class ApplicationWithdrawn(Event, type="cauce.partner.ApplicationWithdrawn.v1"):
 ApplicationEvent = (
     PartnerApplied
     | ApplicationScored
+    | GateOverrideProposed
     | ApplicationApproved
     | RegistrationRequested
     | PossibleDuplicateHeld
@@ -111,9 +120,15 @@ class ScoreApplication(Command):
 
 
 class ApproveApplication(Command):
-    """Approves in spite of failed gates if `override_reason` says why."""
+    pass
 
-    override_reason: Reason | None = None
+
+class OverrideGates(Command):
+    """Approves in spite of failed gates, once two persons have said so for the same reason. `by` is everybody who
+    stands behind this one."""
+
+    reason: Reason
+    by: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class DeclineApplication(Command):
@@ -140,6 +155,7 @@ ApplicationCommand = (
     Apply
     | ScoreApplication
     | ApproveApplication
+    | OverrideGates
     | DeclineApplication
     | WithdrawApplication
     | HoldAsPossibleDuplicate
@@ -172,12 +188,22 @@ class Duplicate:
 
 
 @dataclass(frozen=True)
+class Override:
+    """That failed gates are overridden, as one person wants it."""
+
+    reason: str
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Application:
-    """`registration` is None until somebody applies; `closed_because` is the reason of a decline or withdrawal."""
+    """`registration` is None until somebody applies; `override` waits for a second person; `closed_because` is the
+    reason of a decline or withdrawal."""
 
     registration: Registration | None = None
     status: Status = Status.APPLIED
     measured: Measured | None = None
+    override: Override | None = None
     duplicate: Duplicate | None = None
     closed_because: str | None = None
 
@@ -225,7 +251,7 @@ def score(application: Application, who: Registration, command: ScoreApplication
     return [ApplicationScored(application_id=who.application_id, **vars(measured))]
 
 
-def approve(application: Application, who: Registration, override: str | None) -> list[ApplicationEvent]:
+def approve(application: Application, who: Registration, override: Override | None) -> list[ApplicationEvent]:
     match application.status:
         case Status.APPROVED | Status.HELD:
             return []
@@ -241,10 +267,22 @@ def approve(application: Application, who: Registration, override: str | None) -
         raise Rejected("partner.gates_failed", gates=failed)
     if override is not None and not failed:
         raise Rejected("partner.no_gate_to_override")
+    if override is not None and not seconds(override, application.override):
+        return [GateOverrideProposed(application_id=who.application_id, **vars(override))]
+    reason = None if override is None else override.reason
     return [
-        ApplicationApproved(application_id=who.application_id, partner_id=who.partner_id, override_reason=override),
+        ApplicationApproved(application_id=who.application_id, partner_id=who.partner_id, override_reason=reason),
         RegistrationRequested(registration=who),
     ]
+
+
+def seconds(override: Override, proposed: Override | None) -> bool:
+    """Whether it is what another person wants as well; for another reason it is a proposal of its own."""
+    if proposed is None or proposed.reason != override.reason:
+        return False
+    if set(proposed.by) & set(override.by):
+        raise Rejected("partner.second_person_needed", proposed_by=list(proposed.by))
+    return True
 
 
 def decline(application: Application, who: Registration, reason: str) -> list[ApplicationEvent]:
@@ -314,8 +352,10 @@ def decide(command: ApplicationCommand, application: Application, now: datetime)
     match command:
         case ScoreApplication():
             return score(application, who, command)
-        case ApproveApplication(override_reason=override):
-            return approve(application, who, override)
+        case ApproveApplication():
+            return approve(application, who, None)
+        case OverrideGates(reason=reason, by=by):
+            return approve(application, who, Override(reason, by))
         case DeclineApplication(reason=reason):
             return decline(application, who, reason)
         case WithdrawApplication(reason=why):
@@ -338,7 +378,9 @@ def evolve(application: Application, event: ApplicationEvent) -> Application:
             return Application(Registration(id, partner_id(id), external_refs=event.external_refs, **details))
         case ApplicationScored():
             measured = Measured(event.standard, event.standard_version, event.total, event.failed_gates, event.scores)
-            return replace(application, status=Status.SCORED, measured=measured)
+            return replace(application, status=Status.SCORED, measured=measured, override=None)
+        case GateOverrideProposed(reason=reason, by=by):
+            return replace(application, override=Override(reason, by))
         case ApplicationApproved():
             return replace(application, status=Status.APPROVED)
         case RegistrationRequested():
