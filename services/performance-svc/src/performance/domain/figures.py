@@ -37,6 +37,8 @@ def decimal(millionths: int) -> Decimal:
 def quotient(dividend: int, divisor: int) -> int:
     """Rounded half to even."""
     whole, rest = divmod(dividend, divisor)
+    if not rest:
+        return whole
     twice, divisor = 2 * abs(rest), abs(divisor)
     return whole + (twice > divisor or (twice == divisor and whole % 2))
 
