@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from performance.domain.kpi_report import ReportKPI
-from performance.intake import LONGEST_LINE, PIECE, Bad, Format, Good, Gunzip, HeaderWrong, Intake, Lines, RawLine
+from service.intake import LONGEST_LINE, PIECE, Bad, Format, Good, Gunzip, HeaderWrong, Intake, Lines, RawLine
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")
 HEADER = "partner_id,metric,period,value,source,source_ref"
@@ -35,7 +35,7 @@ def ndjson(*lines: Any) -> bytes:
 
 
 def read(format: Format, data: bytes, *, gzip: bool = False, cuts: list[int] | None = None) -> list[Any]:
-    intake = Intake(format, gzip=gzip)
+    intake = Intake(ReportKPI, format, gzip=gzip)
     found: list[Any] = []
     ends = sorted({0, len(data), *(cut for cut in cuts or [] if cut < len(data))})
     for start, end in pairwise(ends):

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
@@ -95,6 +95,7 @@ class Engine:
         self.metrics = Metrics()
         self.registry = self.metrics.registry
         self.store = Store(deciders)
+        self.tables = ""  # SQL of tables beside the engine's own, safe to repeat
         self.tuning = tuning or Tuning()  # this and the failpoint may be replaced before the start
         self._postgres_url = postgres_url
         self._kafka = kafka_bootstrap
@@ -153,7 +154,7 @@ class Engine:
             async with connection.transaction():
                 await connection.execute("select pg_advisory_xact_lock(1128355157, 2)")
                 await connection.execute("set local client_min_messages = warning")
-                await connection.execute(SCHEMA)
+                await connection.execute(SCHEMA + self.tables)
             await self._builds().migrate(connection)
         finally:
             await connection.close()
@@ -392,6 +393,10 @@ class Engine:
     async def acquire(self) -> AsyncIterator[Db]:
         async with self.pool.acquire() as db:
             yield db
+
+    def background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """A task of the service's own, which ends with the engine. One that dies makes the process unready."""
+        self._tasks.spawn(name, work)
 
     # -- commands and reads
 

@@ -5,6 +5,7 @@ from engine import Receipt
 from service.access import Principal, scope
 from service.app import create_app
 from service.handling import By, Handle, HandleMany, HandlePut, HandleSeen, NewId
+from service.imports import Import, import_routes
 from service.limits import body_limit
 from service.moments import NOW, At, Moment
 from service.paging import Collection, Filter, Listing, Page, listing, page
@@ -26,6 +27,7 @@ __all__ = [
     "HandlePut",
     "HandleSeen",
     "Happening",
+    "Import",
     "Invalid",
     "InvalidSettings",
     "Listing",
@@ -43,6 +45,7 @@ __all__ = [
     "body_limit",
     "create_app",
     "history_of",
+    "import_routes",
     "list_of",
     "listing",
     "own",

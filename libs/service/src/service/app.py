@@ -14,6 +14,8 @@ from fastapi import APIRouter, FastAPI
 from service import logs, openapi, ops, problems
 from service.access import Access, Tokens
 from service.exchange import Edge
+from service.imports import SCHEMA as IMPORT_TABLES
+from service.imports import Import, Worker
 from service.keys import Keys
 from service.metrics import RequestMetrics
 from service.partners import tables_of
@@ -36,6 +38,7 @@ def create_app(
     policies: Sequence[Policy | Process[Any]] = (),
     states: Sequence[PublicState[Any]] = (),
     sealing: bool = False,
+    imports: Sequence[Import[Any]] = (),
     title: str | None = None,
     description: str = "",
     engine: Engine | None = None,
@@ -68,11 +71,14 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
+    if imports:
+        engine.tables = IMPORT_TABLES
     app.state.service = service
     app.state.engine = engine
     app.state.settings = settings
     app.state.vault = vault(settings) if sealing and settings.sealing_keys else None
     app.state.tables = tables_of(views)
+    app.state.imports = Worker(app, imports) if imports else None
     mounted = mount(app, [*routes, *ops.routers(service, deciders)], open=ops.OPEN)
     problems.install(app)
     openapi.install(app, mounted)
@@ -105,6 +111,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     except Exception as error:
         log.critical("not_started", why=f"{type(error).__name__}: {error}")
         raise
+    if app.state.imports is not None and app.state.settings.role != "api":
+        engine.background("imports", app.state.imports.run())
     log.info("started", role=app.state.settings.role)
     try:
         yield

@@ -34,6 +34,7 @@ class Exchange:
     reads; `version` becomes the response's ETag."""
 
     __slots__ = (
+        "_alive",
         "_asked",
         "_edge",
         "_late",
@@ -61,7 +62,7 @@ class Exchange:
         self._length = 0
         self._task = asyncio.current_task()
         self._late = False
-        self.started = perf_counter()
+        self.started = self._alive = perf_counter()
         self.engine = edge.engine
         self.service = edge.service
         self.body_limit = edge.body_limit
@@ -118,6 +119,13 @@ class Exchange:
             await self._answer(problem(self.scope, 503, "request_timeout", detail, headers=RETRY_AFTER))
         except Exception as error:  # noqa: BLE001 - the last word, for the caller and for the log
             await self._failed(error)
+
+    def alive(self) -> None:
+        """Something came of it: the time until its response has to begin starts anew."""
+        self._alive = perf_counter()
+
+    def overdue(self, since: float) -> bool:
+        return self._alive < since
 
     def expire(self) -> None:
         """Gives up on a request whose response has not begun."""
@@ -180,7 +188,7 @@ class Edge:
 
     def _expire(self) -> None:
         overdue = perf_counter() - self.request_timeout
-        for exchange in [each for each in self._open if each.started < overdue]:
+        for exchange in [each for each in self._open if each.overdue(overdue)]:
             exchange.expire()
         self._watching = bool(self._open)
         if self._watching:

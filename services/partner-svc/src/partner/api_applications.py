@@ -9,6 +9,7 @@ from engine import Command, Unknown
 from fastapi import APIRouter
 from pydantic import Field
 from service import At, By, Collection, Handle, HandleSeen, NewId, Read, Receipt, Seal, history_of, list_of, scope
+from service.sealing import Sealing
 
 from partner import shown
 from partner.domain.application import (
@@ -74,12 +75,16 @@ POSSIBLE_DUPLICATES = Collection(
 @router.post("", status_code=201, dependencies=[WRITE])
 async def apply(content: ApplicationContent, id: NewId, seal: Seal, handle: Handle) -> Receipt:
     """Somebody wants to become a partner. With an Idempotency-Key the id follows from the key."""
+    return await handle(applications, id, await applying(id, content, seal))
+
+
+async def applying(id: UUID, content: ApplicationContent, seal: Sealing) -> Apply:
     given = content.model_dump()
     if content.sole_trader:
         person = partner_id(id)
         sealed = await seal.seal(person, {"legal_name": content.legal_name})
         given |= {**sealed, "name_key": await seal.blind(normalised(content.legal_name))}
-    return await handle(applications, id, Apply(application_id=id, **given))
+    return Apply(application_id=id, **given)
 
 
 @router.post("/{application_id}/scores", status_code=201, dependencies=[WRITE])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from service import Settings, create_app
 
-from partner import api_applications, api_master_data, api_partners, api_standards, policies, views
+from partner import api_applications, api_imports, api_master_data, api_partners, api_standards, policies, views
 from partner.domain.application import applications
 from partner.domain.partner import partners
 from partner.domain.registration import registered_names
@@ -19,6 +19,7 @@ def app() -> FastAPI:
         Settings(),
         routes=[
             api_standards.router,
+            api_imports.router,
             api_applications.router,
             api_applications.duplicate_routes,
             api_partners.router,
@@ -29,5 +30,6 @@ def app() -> FastAPI:
         policies=policies.POLICIES,
         states=STATES,
         sealing=True,
+        imports=[api_imports.APPLICATIONS],
         description="Recruiting, and the registry of partners from prospective to terminated.",
     )

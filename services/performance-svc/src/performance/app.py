@@ -20,6 +20,7 @@ def app() -> FastAPI:
         "performance",
         Settings(),
         routes=api.ROUTES,
+        imports=[api.imports.KPI_REPORTS],
         deciders=[metrics, scorecards, kpi_reports, periods, evaluations],
         views=views.VIEWS,
         policies=policies(),

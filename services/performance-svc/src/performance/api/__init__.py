@@ -1,11 +1,12 @@
 """Routes, a module a noun."""
 
-from performance.api import bulk, evaluations, kpi_reports, metrics, periods, scorecards
+from performance.api import bulk, evaluations, imports, kpi_reports, metrics, periods, scorecards
 
 ROUTES = (
     metrics.router,
     scorecards.router,
     bulk.router,
+    imports.router,
     kpi_reports.router,
     periods.router,
     evaluations.router,

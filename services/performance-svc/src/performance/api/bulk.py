@@ -14,14 +14,14 @@ from engine.errors import passes
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 from service import HandleMany, ProblemError, Read, body_limit, scope
+from service.intake import Bad, Format, Good, HeaderWrong, Intake
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 from starlette.types import Send as SendMessage
 
 from performance.api.known import Known
-from performance.domain.kpi_report import RecordReport, kpi_reports
-from performance.intake import Bad, Format, Good, HeaderWrong, Intake
+from performance.domain.kpi_report import RecordReport, ReportKPI, kpi_reports
 
 log = structlog.get_logger()
 
@@ -119,18 +119,18 @@ class Upload:
     handle_many: HandleMany
     keyed: bool
     tally: Tally = field(default_factory=Tally)
-    batch: list[Good] = field(default_factory=list)
+    batch: list[Good[ReportKPI]] = field(default_factory=list)
     recording: dict[asyncio.Task[None], set[UUID]] = field(default_factory=dict)
     """Batches in flight, and the reports that each is about."""
 
-    async def receive(self, intake: Intake, chunks: AsyncIterator[bytes]) -> None:
+    async def receive(self, intake: Intake[ReportKPI], chunks: AsyncIterator[bytes]) -> None:
         """Raises ProblemError for what cannot be read at all. Batches in flight by then are kept, and counted."""
         try:
             await self.read(intake, chunks)
         finally:
             await asyncio.gather(*self.recording, return_exceptions=True)
 
-    async def read(self, intake: Intake, chunks: AsyncIterator[bytes]) -> None:
+    async def read(self, intake: Intake[ReportKPI], chunks: AsyncIterator[bytes]) -> None:
         try:
             async for chunk in chunks:
                 for read in intake.feed(chunk):
@@ -150,7 +150,7 @@ class Upload:
         while self.recording:
             await self.one_recorded()
 
-    async def take(self, read: Good | Bad) -> None:
+    async def take(self, read: Good[ReportKPI] | Bad) -> None:
         if isinstance(read, Bad):
             self.tally.reject(*(LineErrorView(**asdict(error)) for error in read.errors))
             return
@@ -164,7 +164,7 @@ class Upload:
         if not self.batch:
             return
         batch, self.batch = self.batch, []
-        commands = await self.known.complete([good.report for good in batch])
+        commands = await self.known.complete([good.content for good in batch])
         about = {command.report_id for command in commands}
         while len(self.recording) >= IN_FLIGHT or any(not about.isdisjoint(ids) for ids in self.recording.values()):
             await self.one_recorded()
@@ -176,7 +176,7 @@ class Upload:
             del self.recording[task]
             task.result()
 
-    async def recorded(self, batch: list[Good], commands: list[RecordReport]) -> None:
+    async def recorded(self, batch: list[Good[ReportKPI]], commands: list[RecordReport]) -> None:
         sends = [Send(kpi_reports, command.report_id, command) for command in commands]
         # A line is known by its own source_ref. An Idempotency-Key is not passed on to its command, as that would fix
         # a refusal for good that the next upload may find mended (a partner that is known by then).
@@ -230,7 +230,7 @@ async def report_kpis_in_bulk(
     that broke off is simply sent again. The answer to a long upload begins with white space, to keep proxies patient.
     """
     upload = Upload(Known(db, occurred_at), handle_many, keyed="idempotency-key" in request.headers)
-    intake = Intake(format_of(request), gzip=is_gzip(request))
+    intake = Intake(ReportKPI, format_of(request), gzip=is_gzip(request))
     receiving = asyncio.create_task(upload.receive(intake, chunks(request)))
     try:
         await asyncio.wait({receiving}, timeout=ANSWER_AFTER)

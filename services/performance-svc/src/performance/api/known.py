@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from service import Read
+from engine import Rows
 
 from performance.domain.kpi_report import RecordReport, ReportKPI
 from performance.domain.metric import MetricTerms
 
 
-async def metric_terms(db: Read, codes: Iterable[str]) -> dict[str, MetricTerms]:
+async def metric_terms(db: Rows, codes: Iterable[str]) -> dict[str, MetricTerms]:
     """By code, of those that are known."""
     rows = await db.fetch("select * from metrics where code = any ($1)", list(codes))
     return {row["code"]: MetricTerms(**row) for row in rows}
@@ -25,7 +25,7 @@ class Known:
     `occurred_at`. A partner once known stays known, so an upload asks for each only once; one that is not may be by the
     next batch, so it is asked for again."""
 
-    db: Read
+    db: Rows
     occurred_at: datetime | None = None
     partners: set[UUID] = field(default_factory=set)
 

@@ -1,4 +1,4 @@
-"""Reads an upload of KPI reports as it comes in: bytes in, and for each line a report or what is wrong with it.
+"""Reads an upload of many commands as it comes in: bytes in, and for each line a command or what is wrong with it.
 
 Nothing here reads or writes anything else, and memory stays small whatever the upload is: a piece at a time is
 decompressed, and a line that is too long is passed over without being kept.
@@ -11,11 +11,12 @@ import csv
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from pydantic import ValidationError
+import orjson
+from pydantic import BaseModel, ValidationError
 
-from performance.domain.kpi_report import ReportKPI
+T = TypeVar("T", bound=BaseModel)
 
 LONGEST_LINE = 16_384
 """Bytes, without the line's end."""
@@ -36,24 +37,24 @@ class LineError:
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
+class Good(Generic[T]):
     line: int
-    report: ReportKPI
+    content: T
 
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A line that is no report, or, at the end, what is wrong with the upload as a whole."""
+    """A line that is no content, or, at the end, what is wrong with the upload as a whole."""
 
     line: int
     errors: tuple[LineError, ...]
 
 
-Read = Good | Bad
+Read = Good[T] | Bad
 
 
 class HeaderWrong(ValueError):
-    """The CSV's first line does not name the columns that a report has, so no line can be understood."""
+    """The CSV's first line does not name the columns that a line has, so no line can be understood."""
 
     def __init__(self, missing: Sequence[str], unknown: Sequence[str], twice: Sequence[str]) -> None:
         told = {"missing": missing, "unknown": unknown, "twice": twice}
@@ -158,33 +159,39 @@ class Lines:
         return RawLine(self.number, whole, ended)
 
 
-# -- lines to reports
+# -- lines to what they say
 
 
-class Reader(Protocol):
-    def read(self, number: int, text: str, *, ended: bool) -> Read | None: ...
+class Reader(Protocol[T]):
+    def read(self, number: int, text: str, *, ended: bool) -> Read[T] | None: ...
 
 
-class NdjsonReader:
+class NdjsonReader(Generic[T]):
     """A JSON object a line. An object is whole when its brace is closed, so the last line needs no end."""
 
-    def read(self, number: int, text: str, *, ended: bool) -> Read:
+    def __init__(self, model: type[T]) -> None:
+        self._model = model
+
+    def read(self, number: int, text: str, *, ended: bool) -> Read[T]:
         try:
-            return Good(number, ReportKPI.model_validate_json(text))
+            return Good(number, self._model.model_validate_json(text))
         except ValidationError as error:
             if not ended and any(each["type"] == "json_invalid" for each in error.errors(include_url=False)):
                 return incomplete(number)
             return invalid(number, error)
 
 
-class CsvReader:
+class CsvReader(Generic[T]):
     """RFC 4180 with a header that names the columns, in any order; an empty cell is an absent value. No cell has a line
     break in it. A last line without its end may have been cut inside a cell, so it is not taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: type[T]) -> None:
+        self._model = model
         self._columns: list[str] | None = None
+        properties = model.model_json_schema()["properties"]
+        self._structured = {name for name, each in properties.items() if each.get("type") in ("array", "object")}
 
-    def read(self, number: int, text: str, *, ended: bool) -> Read | None:
+    def read(self, number: int, text: str, *, ended: bool) -> Read[T] | None:
         """Raises HeaderWrong."""
         if not ended:
             return incomplete(number)
@@ -193,21 +200,32 @@ class CsvReader:
         except (csv.Error, StopIteration) as error:
             return bad(number, "line", "csv_malformed", f"is not CSV: {error}")
         if self._columns is None:
-            self._columns = columns(cells)
+            self._columns = columns(cells, self._model)
             return None
         if len(cells) != len(self._columns):
             message = f"has {len(cells)} cells where the header has {len(self._columns)}"
             return bad(number, "line", "csv_cells", message)
         try:
-            named = {name: cell for name, cell in zip(self._columns, cells, strict=True) if cell != ""}
-            return Good(number, ReportKPI.model_validate(named))
+            named = {
+                name: self._value(name, cell) for name, cell in zip(self._columns, cells, strict=True) if cell != ""
+            }
+            return Good(number, self._model.model_validate(named))
         except ValidationError as error:
             return invalid(number, error)
 
+    def _value(self, name: str, cell: str) -> Any:
+        """A list or an object is JSON in its cell; what is no JSON is for the model to refuse."""
+        if name not in self._structured:
+            return cell
+        try:
+            return orjson.loads(cell)
+        except orjson.JSONDecodeError:
+            return cell
 
-def columns(cells: Sequence[str]) -> list[str]:
+
+def columns(cells: Sequence[str], model: type[BaseModel]) -> list[str]:
     names = [cell.strip() for cell in cells]
-    fields = ReportKPI.model_fields
+    fields = model.model_fields
     missing = [name for name, field in fields.items() if field.is_required() and name not in names]
     unknown = [name for name in names if name not in fields]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -237,16 +255,16 @@ def invalid(number: int, error: ValidationError) -> Bad:
 # -- the whole
 
 
-class Intake:
+class Intake(Generic[T]):
     """`feed` each chunk as it comes, then `finish`."""
 
-    def __init__(self, format: Format, *, gzip: bool = False) -> None:
+    def __init__(self, model: type[T], format: Format, *, gzip: bool = False) -> None:
         self._decoder: Decoder = Gunzip() if gzip else Plain()
         self._lines = Lines()
-        self._reader: Reader = NdjsonReader() if format == "ndjson" else CsvReader()
+        self._reader: Reader[T] = NdjsonReader(model) if format == "ndjson" else CsvReader(model)
         self._corrupt: Corrupt | None = None
 
-    def feed(self, chunk: bytes) -> Iterator[Read]:
+    def feed(self, chunk: bytes) -> Iterator[Read[T]]:
         """Raises HeaderWrong. After a corrupt place nothing more is read, and `finish` tells of it."""
         if self._corrupt is not None:
             return
@@ -256,7 +274,7 @@ class Intake:
         except Corrupt as error:
             self._corrupt = error
 
-    def finish(self) -> Iterator[Read]:
+    def finish(self) -> Iterator[Read[T]]:
         if self._corrupt is None:
             try:
                 self._decoder.finish()
@@ -267,13 +285,13 @@ class Intake:
             number = self._lines.number + 1
             yield bad(number, "line", "gzip_corrupt", f"cannot be decompressed, nor what follows: {self._corrupt}")
 
-    def _read(self, lines: Iterator[RawLine]) -> Iterator[Read]:
+    def _read(self, lines: Iterator[RawLine]) -> Iterator[Read[T]]:
         for raw in lines:
             read = self._line(raw)
             if read is not None:
                 yield read
 
-    def _line(self, raw: RawLine) -> Read | None:
+    def _line(self, raw: RawLine) -> Read[T] | None:
         if raw.data is None:
             return bad(raw.number, "line", "line_too_long", f"has more than {LONGEST_LINE} bytes")
         data = raw.data.removeprefix(codecs.BOM_UTF8) if raw.number == 1 else raw.data
