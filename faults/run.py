@@ -71,7 +71,7 @@ async def faulted(plan: Plan, console: Console) -> Outcome:
     began = time.monotonic()
 
     def tell(sentence: str) -> None:
-        console.print(f"{time.monotonic() - began:5.0f} s  {sentence}", highlight=False, markup=False)
+        console.print(f"{time.monotonic() - began:5.0f} s  {sentence}", highlight=False, markup=False, soft_wrap=True)
 
     folder = place.run() / "faults" / str(plan.seed)
     shutil.rmtree(folder, ignore_errors=True)

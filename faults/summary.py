@@ -72,7 +72,9 @@ def tell(outcome: Outcome, console: Console) -> None:
     for stuck in outcome.stuck[:10]:
         console.print(f"A client gave up: {stuck}", style="dim", markup=False)
     for verdict in outcome.verdicts:
-        console.print(str(verdict), style="green" if verdict.passed else "red", highlight=False, markup=False)
+        console.print(
+            str(verdict), style="green" if verdict.passed else "red", highlight=False, markup=False, soft_wrap=True
+        )
     held = sum(verdict.passed for verdict in outcome.verdicts)
     console.print(
         f"{len(outcome.done)} faults in {outcome.seconds:.0f} s, seed {outcome.plan.seed}: {held} of"

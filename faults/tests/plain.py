@@ -37,7 +37,7 @@ def lapsed(position: int, **other: object) -> Raw:
         causation_id=None,
         actor="client",
     )
-    return replace(raw, **other)  # type: ignore[arg-type]
+    return raw._replace(**other)  # type: ignore[arg-type]
 
 
 def sent(*raws: Raw) -> list[Sent]:

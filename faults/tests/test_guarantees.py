@@ -98,7 +98,7 @@ def test_a_window_sent_again_loses_nothing() -> None:
 
 
 def test_an_event_says_something_else_on_the_topic() -> None:
-    assert list(guarantees.published(store([E1], [replace(E1, data=b"{}")])))
+    assert list(guarantees.published(store([E1], [E1._replace(data=b"{}")])))
 
 
 def test_positions_and_versions_disagree() -> None:
