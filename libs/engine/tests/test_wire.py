@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -90,7 +89,7 @@ def test_every_attribute_that_is_declared_is_sent_and_looks_as_declared() -> Non
     assert headers.keys() == {"content-type", *(attribute.header for attribute in ENVELOPE)}
     for attribute in ENVELOPE:
         Draft202012Validator(attribute.schema, format_checker=FormatChecker()).validate(headers[attribute.header])
-    without_cause = headers_of(replace(RAW, causation_id=None, client=None, on_behalf_of=None), source_of("partner"))
+    without_cause = headers_of(RAW._replace(causation_id=None, client=None, on_behalf_of=None), source_of("partner"))
     assert headers.keys() - dict(without_cause) == {a.header for a in ENVELOPE if a.optional}
 
 

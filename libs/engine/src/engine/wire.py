@@ -5,12 +5,12 @@ Which attributes a record carries and what they mean is declared in `events.enve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import asyncpg
+import orjson
 from events.envelope import CONTENT_TYPE, SPEC_VERSION, sequence
 
 from engine.decider import Codec
@@ -19,8 +19,7 @@ from engine.facts import Fact
 Headers = list[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(NamedTuple):
     """A stored or received event, not yet decoded."""
 
     id: UUID
@@ -158,4 +157,4 @@ def unreadable(topic: str, partition: int, offset: int, at: datetime, value: byt
 
 
 def _instant(at: datetime) -> bytes:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()
+    return orjson.dumps(at.astimezone(UTC), option=orjson.OPT_UTC_Z)[1:-1]
