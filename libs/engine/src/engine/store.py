@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from importlib import resources
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
@@ -83,7 +84,7 @@ class Intent:
     request: bytes | None = None
     only_creates: bool = False
 
-    @property
+    @cached_property
     def stream(self) -> str:
         return self.send.decider.stream(self.send.id)
 
@@ -264,11 +265,11 @@ class Store:
                 lasts[n] = len(batch.events) - 1
             outcomes.append(outcome)
         if batch.events or batch.commands:
-            facts = await self._append(db, batch, working)
+            positions = await self._append(db, batch, working)
             for n, last in lasts.items():
                 receipt = outcomes[n]
                 assert isinstance(receipt, Receipt)  # noqa: S101
-                outcomes[n] = replace(receipt, position=facts[last].position)
+                outcomes[n] = replace(receipt, position=positions[last])
         return outcomes
 
     async def _answered(self, db: Db, intents: Iterable[Intent]) -> dict[UUID | None, Receipt | Rejected]:
@@ -302,15 +303,15 @@ class Store:
             return refusal
         if intent.only_creates and events and working.version > 0:
             raise VersionNeeded(intent.stream, working.version)
+        stream = intent.stream
+        around = 3 * len(stream) + sum(len(name.encode()) for name in intent.context.names) + _FIXED_HEADERS
         for event in events:
             data = event.data()
-            names = sum(len(name.encode()) for name in intent.context.names)
-            size = len(data) + 3 * len(intent.stream) + names + _FIXED_HEADERS
-            if size > EVENT_LIMIT:
-                raise EventTooLarge(f"{event.event_type} of {size:,} bytes in {intent.stream}: at most {EVENT_LIMIT:,}")
+            if (size := len(data) + around) > EVENT_LIMIT:
+                raise EventTooLarge(f"{event.event_type} of {size:,} bytes in {stream}: at most {EVENT_LIMIT:,}")
             working.state = decider.evolve(working.state, event)
             working.version += 1
-            batch.streams.append(intent.stream)
+            batch.streams.append(stream)
             batch.versions.append(working.version)
             batch.events.append(event)
             batch.data.append(data)
@@ -321,7 +322,8 @@ class Store:
             batch.commands.append((intent.command_id, intent.stream, working.version, count, None, intent.request))
         return Receipt(id, working.version, None, tuple(event.event_type for event in events))
 
-    async def _append(self, db: Db, batch: _Batch, working: Mapping[str, _Working]) -> list[Fact[Any]]:
+    async def _append(self, db: Db, batch: _Batch, working: Mapping[str, _Working]) -> list[int]:
+        """The events' positions."""
         view_epoch, inline = self.view_epoch, self.inline  # as one: they may be read anew while this waits
         if inline and not db.is_in_transaction():
             raise ViewsChanged  # since the caller saw that it needs no transaction
@@ -361,29 +363,34 @@ class Store:
             if error.sqlstate == IN_FLIGHT:
                 raise InFlight from error
             raise
-        facts = [
-            Fact(
-                event,
-                row[1],
-                stream,
-                version,
-                row[0],
-                row[3],
-                occurred,
-                row[2],
-                c.correlation_id,
-                c.causation_id,
-                c.actor,
-                c.client,
-                c.on_behalf_of,
-            )
-            for event, stream, version, occurred, c, row in zip(
-                batch.events, batch.streams, batch.versions, batch.occurred_at, batch.contexts, rows, strict=True
-            )
-        ]
-        for view, generation in inline:
-            await run_statements(db, (s for fact in facts for s in view.project(fact)), generation)
-        return facts
+        if inline:
+            facts = _facts(batch, rows)
+            for view, generation in inline:
+                await run_statements(db, (s for fact in facts for s in view.project(fact)), generation)
+        return [row[0] for row in rows]
+
+
+def _facts(batch: _Batch, rows: Sequence[asyncpg.Record]) -> list[Fact[Any]]:
+    return [
+        Fact(
+            event,
+            row[1],
+            stream,
+            version,
+            row[0],
+            row[3],
+            occurred,
+            row[2],
+            c.correlation_id,
+            c.causation_id,
+            c.actor,
+            c.client,
+            c.on_behalf_of,
+        )
+        for event, stream, version, occurred, c, row in zip(
+            batch.events, batch.streams, batch.versions, batch.occurred_at, batch.contexts, rows, strict=True
+        )
+    ]
 
 
 def physical(table: Table, generation: int) -> str:
