@@ -13,7 +13,7 @@ from functools import cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 ONE_DAY = timedelta(days=1)
 
@@ -137,4 +137,4 @@ def _known(code: str) -> str:
     return code
 
 
-JurisdictionCode = Annotated[str, AfterValidator(_known)]
+JurisdictionCode = Annotated[str, AfterValidator(_known), Field(examples=["US-AK"])]
