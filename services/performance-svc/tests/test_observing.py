@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +19,8 @@ from performance.domain.kpi_report import RecordReport, ReportKPI, kpi_reports, 
 from performance.domain.metric import DefineMetric, MetricTerms, metric_id, metrics
 from performance.domain.period import Close, FinishEvaluation, OpenRound, period_id, periods
 from performance.domain.scorecard import Band, DefineScorecard, Weighted, scorecard_id, scorecards
-from performance.observed import Late, Round, RoundSize
-from performance.observing import Gathered, Observing, ViewBehind
+from performance.observed import CohortUnfinished, Late, Round, RoundSize
+from performance.observing import Batch, Gathered, Observing, ViewBehind
 from performance.views import VIEWS
 
 FIRST, LAST = UUID(int=1 << 120), UUID(int=3 << 126)
@@ -191,6 +192,26 @@ async def test_a_large_cohort_is_read_in_parts_and_the_next_transaction_goes_on_
         again = Transaction(db)
         assert await observing(again, late) == whole
         assert again.reads == 1
+
+
+async def test_a_cohort_that_takes_long_is_left_to_further_transactions_before_the_engine_ends_this_one(
+    engine: Engine, history: dict[str, Fact[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = history["round 1"]
+    monkeypatch.setattr(observed, "COHORT_PART", observed.ROUND_SIZE // 2)
+    seconds = count(step=observed.READ_SECONDS * 0.7)
+    cohorts, rounds = observed.Cohorts(now=lambda: next(seconds)), 2  # in four parts
+    async with engine.acquire() as db:
+        closing = await (await Batch.begin(db)).closing(opened.event.period, opened.position)
+        assert closing is not None
+        reads = []
+        for _ in range(3):  # each has time for one part, and is told that there are more
+            transaction = Transaction(db)
+            with pytest.raises(CohortUnfinished):
+                await cohorts.of(transaction, closing, rounds)
+            reads.append(transaction.reads)
+        assert reads == [1, 1, 1]
+        assert await cohorts.of(db, closing, rounds) == await observed.Cohorts().of(db, closing, rounds)
 
 
 async def test_a_view_that_is_behind_is_waited_for(engine: Engine, history: dict[str, Fact[Any]]) -> None:

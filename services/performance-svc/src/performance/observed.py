@@ -7,10 +7,11 @@ recorded since. So what is read of them is the same whenever it is read, and how
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,8 @@ a round cannot be divided, so that it must fit in there also where the machine i
 100,000 partners takes 500 rounds, each as short as the rounds of a small one."""
 COHORT_PART = 5_000
 """Partners whose totals are read at once for the cohort: about 0.1 s of work, and some 20 MB until they are totals."""
+READ_SECONDS = 1.2
+"""How long one transaction goes on with parts: the last has to end before the engine ends the transaction."""
 KEPT_COHORTS = 8
 
 FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
@@ -103,16 +106,22 @@ class Late:
     observed: ByMetric
 
 
+class CohortUnfinished(TimeoutError):
+    """Parts of the cohort are still to be read. It passes by itself: the engine tries again, in a new transaction."""
+
+
 class Cohorts:
     """Cohorts of closed periods. They never change, so the last few are kept by the event that closed the period, and
     a large one is read part by part: where a transaction ends too soon, the next goes on with the parts to come."""
 
-    def __init__(self, kept: int = KEPT_COHORTS) -> None:
+    def __init__(self, kept: int = KEPT_COHORTS, now: Callable[[], float] = monotonic) -> None:
         self._kept = kept
+        self._now = now
         self._parts: dict[UUID, dict[int, dict[UUID, Decimal]]] = {}
         self._cohorts: OrderedDict[UUID, Cohort] = OrderedDict()
 
     async def of(self, db: Rows, closing: Closing, rounds: int) -> Cohort:
+        """Raises CohortUnfinished."""
         cohort = self._cohorts.pop(closing.closed_by, None) or await self._read(db, closing, rounds)
         self._cohorts[closing.closed_by] = cohort
         if len(self._cohorts) > self._kept:
@@ -122,8 +131,11 @@ class Cohorts:
     async def _read(self, db: Rows, closing: Closing, rounds: int) -> Cohort:
         parts = self._parts.setdefault(closing.closed_by, {})
         of = -(-rounds * ROUND_SIZE // COHORT_PART)
+        until = self._now() + READ_SECONDS
         for number in range(1, of + 1):
             if number not in parts:
+                if self._now() > until:
+                    raise CohortUnfinished(f"{len(parts)} of {of} parts of the cohort of {closing.period} are read")
                 found = await observed(db, closing, closing.closed_at, *ids_of(number, of))
                 parts[number] = totals(closing.card, found.items())
         self._parts.pop(closing.closed_by, None)

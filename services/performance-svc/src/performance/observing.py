@@ -98,7 +98,7 @@ class Observing:
         self._batch: Batch | None = None
 
     async def __call__(self, db: Rows, fact: Fact[Any]) -> Gathered:
-        """Raises ViewBehind."""
+        """Raises ViewBehind, CohortUnfinished."""
         match fact.event:
             case PeriodClosed() | EvaluationRoundOpened() | KPIReported() | KPIRestated():
                 batch = await self._of(db, fact)
