@@ -24,7 +24,10 @@ from engine.store import Db, Store
 
 log = structlog.get_logger()
 
-_DUE = "select * from timer where due_at <= $1 and error is null order by due_at, owner, key limit 1"
+_NEXT = (
+    "select s.backfill_reached, t.* from store s left join lateral"
+    " (select * from timer where error is null order by due_at, owner, key limit 1) t on true"
+)
 
 
 class Timers:
@@ -52,6 +55,7 @@ class Timers:
         self._appended = appended
         self._failpoint = failpoint
         self._poll = poll
+        self._pause = poll
         self._views_are_stale = False
         self._wake = asyncio.Event()
 
@@ -61,18 +65,17 @@ class Timers:
     async def run(self) -> None:
         """Fires what is due while it holds the lease. Ends only by cancellation."""
         while True:
-            pause = self._poll
+            self._pause = self._poll
             try:
                 if self._views_are_stale:
                     await self._views_changed()
                     self._views_are_stale = False
-                async with self._pool.acquire() as db:
-                    leads = self._lease.epoch is not None or await self._lease.acquire(db)
+                if self._lease.epoch is None:
+                    async with self._pool.acquire() as db:
+                        await self._lease.acquire(db)
                 self._wake.clear()
-                if leads:
-                    while await self.fire_one():
-                        pass
-                    pause = await self._until_next()
+                while self._lease.epoch is not None and await self.fire_one():
+                    pass
             except ViewsChanged:
                 self._views_are_stale = True
                 continue
@@ -82,18 +85,19 @@ class Timers:
                 if not isinstance(error, Fenced):
                     log.warning("timers_retry", error=repr(error))
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
-
-    async def now(self, db: Db) -> datetime:
-        """The business time that timers are judged by: what a running backfill has reached, else the clock."""
-        reached = await db.fetchval("select backfill_reached from store")
-        return reached if isinstance(reached, datetime) else self._clock()
+                await asyncio.wait_for(self._wake.wait(), self._pause)
 
     async def fire_one(self) -> bool:
-        """Fires the timer that has been due longest; False if none is due."""
+        """Fires the timer that has been due longest; False if none is due. What is due is judged by the business time
+        that a running backfill has reached, else by the clock."""
         async with self._pool.acquire() as db:
-            row = await db.fetchrow(_DUE, await self.now(db))
-            if row is None:
+            row = await db.fetchrow(_NEXT)
+            assert row is not None  # noqa: S101
+            if row["due_at"] is None:
+                return False
+            wait = (row["due_at"] - (row["backfill_reached"] or self._clock())) / timedelta(seconds=1)
+            if wait > 0:
+                self._pause = min(wait, self._poll)
                 return False
             try:
                 async with db.transaction():
@@ -158,11 +162,3 @@ class Timers:
         decider: Decider[Any, Any, Any] = self._store.deciders[stored["category"]]
         command = decider.command_types[stored["type"]].model_validate(stored["command"])
         return Send(decider, UUID(stored["id"]), command)
-
-    async def _until_next(self) -> float:
-        async with self._pool.acquire() as db:
-            due = await db.fetchval("select min(due_at) from timer where error is null")
-            if due is None:
-                return self._poll
-            wait: float = (due - await self.now(db)) / timedelta(seconds=1)
-        return min(max(wait, 0.0), self._poll)
