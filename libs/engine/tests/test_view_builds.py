@@ -496,3 +496,36 @@ async def test_a_tail_that_cannot_be_handled_ends_neither_the_heartbeat_nor_the_
     await becomes(new, {2: (2, "inline", True)})
     await suspend(new, id)
     await assert_shows_the_store(new)
+
+
+# -- heartbeats
+
+
+async def test_a_view_fed_from_the_log_follows_a_relay_that_leads_in_another_process(make_engine: MakeEngine) -> None:
+    relaying = await make_engine(lease_seconds=600)  # so that nothing but the heartbeat tells the reader in time
+    await until(lambda: relaying.health() == {} and relaying._workers is not None and relaying._workers.relay.leads)
+    reading = await make_engine(views=[LOGGED_1], lease_seconds=600)
+    for _ in range(3):
+        await open_partner(relaying)
+        facts = await log_of(relaying)
+        await until(lambda facts=facts: _shows(reading, facts), what="shown")
+
+
+async def _shows(engine: Engine, facts: list[Fact[Any]]) -> bool:
+    return await shown(engine) == folded(facts)
+
+
+async def test_two_processes_that_take_each_other_for_dead_do_not_wait_for_each_other(make_engine: MakeEngine) -> None:
+    one, other = await make_engine(transaction_seconds=60), await make_engine(transaction_seconds=60)
+    deafen(one)
+    deafen(other)
+    stale = "update pod set seen_at = seen_at - interval '1 minute'"
+    await one.pool.execute(stale)
+    async with other.acquire() as db, one.acquire() as mine:
+        async with db.transaction():  # the other's heartbeat, on its way
+            await db.execute("update pod set seen_at = clock_timestamp() where id = $1", other._pod)
+            await asyncio.wait_for(one.views.heartbeat(mine, one._pod), 30)
+        assert await mine.fetchval("select count(*) from pod") == 2
+        await mine.execute(stale)
+        await one.views.heartbeat(mine, one._pod)
+        assert await mine.fetchval("select array_agg(id) from pod") == [one._pod]

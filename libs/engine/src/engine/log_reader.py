@@ -44,7 +44,6 @@ class LogReader:
         heard: Heard,
         *,
         batch: int = 500,
-        poll: float = 1.0,
         linger: float = 0.01,
     ) -> None:
         self._pool = pool
@@ -54,7 +53,6 @@ class LogReader:
         self._place = Place(subscription.name, service, OWN_LOG, 0)
         self._heard = heard
         self._batch = batch
-        self._poll = poll
         self._linger = linger
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -98,5 +96,5 @@ class LogReader:
                 next_offset = records[-1][0] + 1
                 continue
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._poll)
+                await asyncio.wait_for(self._wake.wait(), self._lease.seconds / 3)  # it may be another's by now
                 await asyncio.sleep(self._linger)  # a burst of appends is one batch, not a transaction each

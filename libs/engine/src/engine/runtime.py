@@ -308,13 +308,16 @@ class Engine:
             self._workers.reconcile(self.all_subscriptions())
 
     async def _heartbeat(self) -> None:
-        """Says every second that this process lives, and hears whether the set of views changed."""
+        """Says every second that this process lives, and hears whether the set of views changed and whether a relay
+        elsewhere has published more."""
         while True:
             try:
                 async with self.pool.acquire() as db:
-                    changed = await self.views.heartbeat(db, self._pod)
+                    changed, published = await self.views.heartbeat(db, self._pod)
                 if changed:
                     self._reconcile()
+                if self._workers is not None:
+                    self._workers.published(published)
             except Exception as error:
                 if not passes(error):
                     raise
@@ -325,11 +328,12 @@ class Engine:
         """Lets view builds that have caught up take over. Not the heartbeat's work, which must not wait for Kafka."""
         while True:
             try:
-                ready = [build for build in self.views.unfinished() if await self._caught_up(build)]
-                async with self.pool.acquire() as db:
-                    changed = await self.views.tend(db, ready)
-                if changed:
-                    self._reconcile()
+                if not self.views.settled:
+                    ready = [build for build in self.views.unfinished() if await self._caught_up(build)]
+                    async with self.pool.acquire() as db:
+                        changed = await self.views.tend(db, ready)
+                    if changed:
+                        self._reconcile()
             except Exception as error:
                 if not passes(error):
                     raise

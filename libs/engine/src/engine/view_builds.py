@@ -33,6 +33,12 @@ _EXCLUSIVE = "select pg_advisory_xact_lock($1, $2)"
 _NO_WAITING = "set local lock_timeout = '500ms'"
 """Appends wait for whoever holds the lock exclusively, who must not wait for slow readers of a table."""
 
+_HEARTBEAT = (
+    "with me as (update pod set seen_at = clock_timestamp() where id = $1 returning 1),"
+    " gone as (delete from pod where id in (select id from pod where id <> $1"
+    "   and seen_at < clock_timestamp() - make_interval(secs => $2) for update skip locked) returning 1)"
+    " select exists (select from me) as known, (select count(*) from gone) as gone, view_epoch, published from store"
+)
 _SUPERSEDED = (
     "select name, generation, tables from view_build b where not live and exists (select 1 from view_build l"
     " where l.name = b.name and l.live and l.generation > b.generation and (l.version = b.version"
@@ -62,6 +68,7 @@ class ViewBuilds:
                 raise ValueError(f"view {view.name} cannot be inline: appends of {service} do not hear {view.source}")
         self._turn = asyncio.Lock()  # a later look is never overtaken by an earlier one
         self.builds: tuple[Build, ...] = ()
+        self._all_live = False
 
     def sources(self, view: View) -> tuple[str, ...]:
         if view.source is None or view.inline:
@@ -153,22 +160,19 @@ class ViewBuilds:
                 await db.execute("update store set view_epoch = view_epoch + 1")
         await self.refresh(db)
 
-    async def heartbeat(self, db: Db, pod: UUID) -> bool:
-        """Says that this process lives; True if the set of views changed since it last looked."""
-        status = await db.execute("update pod set seen_at = clock_timestamp() where id = $1", pod)
-        if status == "UPDATE 0":  # taken for dead
+    async def heartbeat(self, db: Db, pod: UUID) -> tuple[bool, int]:
+        """Says that this process lives. Returns whether the set of views changed since it last looked, and how far
+        the log is published."""
+        row = await db.fetchrow(_HEARTBEAT, pod, POD_SECONDS)
+        assert row is not None  # noqa: S101
+        if row["gone"]:
+            log.info("processes_gone", count=row["gone"])
+        changed = not row["known"] or row["view_epoch"] != self._store.view_epoch
+        if not row["known"]:  # taken for dead
             await self.register(db, pod)
-            return True
-        gone = await db.execute(
-            "delete from pod where seen_at < clock_timestamp() - make_interval(secs => $1)", POD_SECONDS
-        )
-        if gone != "DELETE 0":
-            log.info("processes_gone", count=gone)
-        epoch = await db.fetchval("select view_epoch from store")
-        if epoch == self._store.view_epoch:
-            return False
-        await self.refresh(db)
-        return True
+        elif changed:
+            await self.refresh(db)
+        return changed, row["published"]
 
     async def unregister(self, db: Db, pod: UUID) -> None:
         await db.execute("delete from pod where id = $1", pod)
@@ -197,6 +201,7 @@ class ViewBuilds:
             for row in rows
             if (view := self._views.get(row["name"])) is not None and self._knows(row)
         )
+        self._all_live = all(row["live"] for row in rows)
         self._store.inline = tuple((b.view, b.generation) for b in self.builds if b.feed == "inline")
         self._store.incarnation = store["incarnation"]
         self._store.view_epoch = store["view_epoch"]
@@ -218,6 +223,11 @@ class ViewBuilds:
             generation = await self._begin(db, view)
         await self.refresh(db)
         return next(b for b in self.builds if b.view is view and b.generation == generation)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to do: no build stands beside a live one, and each is written as it should be."""
+        return self._all_live and not self.unfinished()
 
     def unfinished(self) -> list[Build]:
         """Our builds that still have a step to take: to be shown, or to be written by appends."""

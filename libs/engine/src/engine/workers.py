@@ -118,6 +118,7 @@ class Workers:
         self._session_seconds = session_seconds
         self._batch = batch
         self._readings: dict[str, _Reading] = {}
+        self._final = 0
         self._consumer: Consumer | None = None
         self._consumer_task: asyncio.Task[None] | None = None
         self._consuming: frozenset[str] = frozenset()
@@ -134,7 +135,7 @@ class Workers:
             source=f"/cauce/{service}",
             public=frozenset(t for cls in published_by(service) for t in (cls.event_type, *cls.upcasts)),
             partitions=partitions,
-            on_published=self._published,
+            on_published=self.published,
             failpoint=failpoint,
             window=relay_window,
         )
@@ -188,7 +189,11 @@ class Workers:
             return Heard.of((cls for d in self._store.deciders.values() for cls in d.event_types), own=True)
         return Heard.of(CATALOGUE.get(source, ()), own=False)
 
-    def _published(self, position: int) -> None:
+    def published(self, position: int) -> None:
+        """The log is published up to there, by the relay of this process or of another."""
+        if position == self._final:
+            return
+        self._final = position
         for reading in self._readings.values():
             reading.reader.wake()
         if self._states is not None:
