@@ -283,7 +283,6 @@ def group_consumer(
         session_timeout_ms=int(session_seconds * 1000),
         heartbeat_interval_ms=int(session_seconds * 1000 / 3),
         max_poll_records=max_records,
-        fetch_max_wait_ms=250,
         metadata_max_age_ms=30_000,
         request_timeout_ms=int(max(REQUEST_SECONDS, session_seconds + 5) * 1000),
     )
