@@ -13,6 +13,7 @@ tries again it lets go of the lease, so that a process with a better line to Kaf
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -154,10 +155,9 @@ class Relay:
                 self._wake.clear()
                 if await self._pass(db):
                     continue
-                try:
-                    await asyncio.wait_for(self._wake.wait(), self._poll)
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._poll):
+                        await self._wake.wait()
         raise Fenced("the lease ran out")
 
     async def _pass(self, db: Db) -> bool:
