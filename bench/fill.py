@@ -19,7 +19,7 @@ METERS = 1000
 _EVENTS = """
 insert into event (stream, version, type, data, occurred_at, recorded_at, correlation_id, actor)
 select 'meter-' || partner, 1 + n / $6, $3, replace(replace($4, '{partner}', partner), '{n}', n::text)::json,
-       $5, clock_timestamp(), md5(n::text)::uuid, 'bench'
+       $5, clock_timestamp(), uuidv7(), 'bench'
 from (select n, md5('meter' || n % $6)::uuid::text as partner from generate_series($1::int, $2::int) n) s
 order by n
 """

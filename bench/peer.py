@@ -24,7 +24,7 @@ from bench.measure import Figure, Target
 from bench.rig import Rig
 
 THREADS = (1, 2, 4, 8, 16)
-MODES = {False: "lock, notify and insert, pipelined", True: "its function in the database"}
+MODES = {False: "lock, notify and insert, pipelined", True: "its function in the database, which takes no lock"}
 
 
 async def measure(rig: Rig) -> list[Figure]:

@@ -19,6 +19,8 @@ create table raw_event (
     correlation_id  uuid not null,
     causation_id    uuid,
     actor           text not null,
+    client          text,
+    on_behalf_of    text,
     unique (stream, version)
 );
 create index on raw_event (correlation_id);
