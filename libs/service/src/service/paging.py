@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
 from typing import Annotated, Any, Generic, TypeVar, get_args
-from uuid import UUID
 
 import orjson
 from engine import Decider, Table, View
@@ -40,13 +39,6 @@ class Window:
 
     limit: int = LIMIT
     after: str | None = None
-
-    @property
-    def after_id(self) -> UUID | None:
-        try:
-            return None if self.after is None else UUID(self.after)
-        except ValueError:
-            raise foreign() from None
 
 
 class Listing(BaseModel, Generic[T]):

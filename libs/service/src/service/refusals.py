@@ -161,9 +161,16 @@ def _text(node: ast.expr, names: Mapping[str, Any]) -> str | None:
     return None
 
 
+NOTHING = ast.parse("def nothing(): ...")
+
+
 @cache
 def _tree(function: FunctionType) -> ast.FunctionDef:
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    try:
+        parsed = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, SyntaxError):  # its source is not there, or another one by now: what can be said is said
+        parsed = NOTHING
+    tree = parsed.body[0]
     assert isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef)  # noqa: S101
     return tree  # type: ignore[return-value]
 
