@@ -13,10 +13,11 @@ import pytest
 from conftest import ME, MakeEngine
 from devstack.fixtures import delete_topics
 from engine import PublicState, Send
-from engine.kafka import Producer, Record, Watcher, create_topic, partition_of, topic_configs
+from engine.kafka import Producer, Record, Watcher, create_topic, find_topic, partition_of
 from engine.recovery import declare_restore
 from engine.runtime import Engine
 from engine_writing import opened, suspend, until
+from events.envelope import STATE_ENVELOPE
 from events.states import State
 
 PARTITIONS = 3
@@ -112,6 +113,7 @@ async def test_a_record_says_whose_state_it_is_and_how_new(make_engine: MakeEngi
     await suspend(engine, one)
     await states.shows({one: 1})
     headers = dict((await states.records())[-1].headers)
+    assert headers.keys() == {"content-type", *(attribute.header for attribute in STATE_ENVELOPE)}
     assert headers["ce_type"] == b"cauce.partner.ExampleState.v1"
     assert headers["ce_subject"] == headers["ce_partitionkey"] == example.partners.stream(one).encode()
     assert (headers["ce_incarnation"], headers["ce_streamversion"]) == (b"1", b"2")
@@ -237,7 +239,8 @@ async def test_the_topic_keeps_the_last_of_each_key_for_ever(
     found: dict[str, str] = {}
 
     async def told() -> bool:  # the broker speaks of a topic a moment after it made it
-        found.update(await topic_configs(kafka, states.topic))
+        topic = await find_topic(kafka, states.topic)
+        found.update({} if topic is None else topic.configs)
         return bool(found)
 
     await until(told, 60)

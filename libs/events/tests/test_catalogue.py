@@ -9,6 +9,7 @@ from events.base import TYPE_PATTERN, owner_of, personal_data_of
 from events.catalogue import every
 from events.document import catalogue_page, schema_of
 from events.releases import Golden, newest
+from events.states import STATES
 
 ROOT = Path(__file__).parents[3]
 FOLDER = Path(__file__).parents[1]
@@ -53,7 +54,7 @@ def test_a_mark_of_personal_data_is_in_the_schema_and_on_the_page() -> None:
 
 def test_the_catalogue_page_is_up_to_date() -> None:
     revisions = {event.event_type: pin.revision for event in PUBLIC if (pin := newest(FOLDER, event))}
-    assert (ROOT / "docs" / "events.md").read_text() == catalogue_page(CATALOGUE, revisions), "run `make docs`"
+    assert (ROOT / "docs" / "events.md").read_text() == catalogue_page(CATALOGUE, revisions, STATES), "run `make docs`"
 
 
 def test_every_service_that_publishes_has_a_declared_topic_and_no_other_has() -> None:

@@ -24,6 +24,7 @@ from events.catalogue import CATALOGUE, every
 from events.document import catalogue_page
 from events.html import html_page
 from events.releases import Golden, Pin, forgotten, newest, pin, problems, release
+from events.states import STATES
 
 
 def main(arguments: list[str]) -> int:
@@ -41,17 +42,18 @@ def main(arguments: list[str]) -> int:
 
 
 def print_catalogue(folder: Path) -> int:
-    print(catalogue_page(CATALOGUE, {type: last.revision for type, last in _newest(folder).items()}), end="")
+    revisions = {type: last.revision for type, last in _newest(folder).items()}
+    print(catalogue_page(CATALOGUE, revisions, STATES), end="")
     return 0
 
 
 def print_asyncapi(folder: Path) -> int:
-    print(json.dumps(asyncapi(CATALOGUE, _examples(folder)), indent=1))
+    print(json.dumps(asyncapi(CATALOGUE, _examples(folder), STATES), indent=1))
     return 0
 
 
 def print_html(folder: Path) -> int:
-    print(html_page(asyncapi(CATALOGUE, _examples(folder))), end="")
+    print(html_page(asyncapi(CATALOGUE, _examples(folder), STATES)), end="")
     return 0
 
 

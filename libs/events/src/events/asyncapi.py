@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
 from events.base import Event
-from events.document import Catalogue, promise, said_of
-from events.envelope import CONTENT_TYPE, ENVELOPE
+from events.document import Catalogue, States, promise, said_of
+from events.envelope import CONTENT_TYPE, ENVELOPE, STATE_ENVELOPE, Attribute
 from events.releases import Golden
-from events.topics import topic
+from events.states import State
+from events.topics import Topic, state_topic, topic
 
 Node = dict[str, Any]
+Carried = type[Event] | type[State]
 
 DESCRIPTION = """\
-Events of Cauce, which runs a company's channel: franchisees, resellers and distributors. Each service publishes to a \
-topic of its own, as CloudEvents 1.0.2 in binary mode. The key is the stream, so what happened to one thing arrives in \
-order. A record may come twice: keep the highest `ce_sequence` by partition and pass over what is not above it. Ignore \
-fields, headers and event types that you do not know."""
+Events of Cauce, which runs a company's channel: franchisees, resellers and distributors. Each service says what \
+happened on one topic of its own and how things are now on another, as CloudEvents 1.0.2 in binary mode. The key is \
+the stream, so what happened to one thing arrives in order. An event may be sent again: keep the highest \
+`ce_sequence` by partition and pass over what is not above it; of states keep the highest incarnation and version \
+by key. Ignore fields, headers and types that you do not know."""
 
 
-def asyncapi(catalogue: Catalogue, examples: Mapping[str, Golden]) -> Node:
+def asyncapi(catalogue: Catalogue, examples: Mapping[str, Golden], states: States) -> Node:
     """The document. `examples` has a golden record for each event type."""
-    payloads, shared = _payloads(catalogue)
+    events = [event for events in catalogue.values() for event in events]
+    documents = [document for documents in states.values() for document in documents]
+    payloads, shared = _payloads([*events, *documents])
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Cauce events", "version": "1", "description": DESCRIPTION},
         "defaultContentType": CONTENT_TYPE,
         "servers": {"kafka": _server()},
-        "channels": {service: _channel(service, events) for service, events in catalogue.items()},
-        "operations": {f"{service}-publishes": _operation(service, events) for service, events in catalogue.items()},
+        "channels": {
+            **{service: _channel(topic(service), published) for service, published in catalogue.items()},
+            **{f"{service}-now": _channel(state_topic(service), shown) for service, shown in states.items()},
+        },
+        "operations": {
+            **{f"{service}-publishes": _operation(service, published) for service, published in catalogue.items()},
+            **{f"{service}-shows": _operation(f"{service}-now", shown) for service, shown in states.items()},
+        },
         "components": {
             "messages": {
-                _message_id(event): _message(event, payloads[event], examples[event.event_type])
-                for events in catalogue.values()
-                for event in events
+                **{_message_id(each): _message(each, payloads[each], examples[each.event_type]) for each in events},
+                **{_message_id(each): _state_message(each, payloads[each]) for each in documents},
             },
-            "messageTraits": {"cloudevent": {"contentType": CONTENT_TYPE, "headers": _headers()}},
+            "messageTraits": {
+                "event": {"contentType": CONTENT_TYPE, "headers": _headers(ENVELOPE)},
+                "state": {"contentType": CONTENT_TYPE, "headers": _headers(STATE_ENVELOPE)},
+            },
             "schemas": shared,
         },
     }
@@ -53,31 +66,34 @@ def _server() -> Node:
     }
 
 
-def _channel(service: str, events: tuple[type[Event], ...]) -> Node:
-    declared = topic(service)
-    retention = -1 if declared.retention_ms is None else declared.retention_ms
+def _channel(declared: Topic, carried: Sequence[Carried]) -> Node:
+    kind = "What has happened" if declared.carries == "events" else "How each thing is now; without a value it is gone"
+    configs = declared.configs(replication=1)
     return {
         "address": declared.name,
-        "title": f"{service}-svc",
-        "description": f"What {service}-svc says: {promise(declared)}.",
-        "messages": {event.__name__: _ref(f"components/messages/{_message_id(event)}") for event in events},
+        "title": f"{declared.service}-svc, {declared.carries}",
+        "description": f"{kind}: {promise(declared)}.",
+        "messages": {each.__name__: _ref(f"components/messages/{_message_id(each)}") for each in carried},
         "bindings": {
             "kafka": {
                 "topic": declared.name,
                 "partitions": declared.partitions,
-                "topicConfiguration": {"cleanup.policy": ["delete"], "retention.ms": retention},
+                "topicConfiguration": {
+                    "cleanup.policy": [configs["cleanup.policy"]],
+                    "retention.ms": int(configs["retention.ms"]),
+                },
                 "bindingVersion": "0.5.0",
             }
         },
     }
 
 
-def _operation(service: str, events: tuple[type[Event], ...]) -> Node:
+def _operation(channel: str, carried: Sequence[Carried]) -> Node:
     return {
         "action": "send",
-        "channel": _ref(f"channels/{service}"),
-        "summary": f"{service}-svc publishes what happened.",
-        "messages": [_ref(f"channels/{service}/messages/{event.__name__}") for event in events],
+        "channel": _ref(f"channels/{channel}"),
+        "summary": "The service sends, others read.",
+        "messages": [_ref(f"channels/{channel}/messages/{each.__name__}") for each in carried],
     }
 
 
@@ -86,48 +102,59 @@ def _message(event: type[Event], payload: Node, example: Golden) -> Node:
         "name": event.event_type,
         "title": event.__name__,
         "description": said_of(event),
-        "traits": [_ref("components/messageTraits/cloudevent")],
+        "traits": [_ref("components/messageTraits/event")],
         "payload": payload,
-        "bindings": {"kafka": {"key": _key(event), "bindingVersion": "0.5.0"}},
+        "bindings": {"kafka": {"key": _key(event.event_key), "bindingVersion": "0.5.0"}},
         "examples": [{"name": event.__name__, "headers": dict(example.headers), "payload": dict(example.value)}],
     }
 
 
-def _key(event: type[Event]) -> Node:
+def _state_message(state: type[State], payload: Node) -> Node:
     return {
-        "type": "string",
-        "pattern": f"^{event.event_key.partition('-')[0]}-[0-9a-f-]{{36}}$",
-        "description": f"The stream: `{event.event_key}`.",
+        "name": state.state_type,
+        "title": state.__name__,
+        "description": said_of(state),
+        "traits": [_ref("components/messageTraits/state")],
+        "payload": payload,
+        "bindings": {"kafka": {"key": _key(state.state_key), "bindingVersion": "0.5.0"}},
     }
 
 
-def _headers() -> Node:
+def _key(key: str) -> Node:
+    return {
+        "type": "string",
+        "pattern": f"^{key.partition('-')[0]}-[0-9a-f-]{{36}}$",
+        "description": f"The stream: `{key}`.",
+    }
+
+
+def _headers(envelope: Sequence[Attribute]) -> Node:
     return {
         "type": "object",
-        "required": ["content-type", *(each.header for each in ENVELOPE if not each.optional)],
+        "required": ["content-type", *(each.header for each in envelope if not each.optional)],
         "properties": {
             "content-type": {"type": "string", "const": CONTENT_TYPE},
-            **{each.header: {**each.schema, "description": each.meaning} for each in ENVELOPE},
+            **{each.header: {**each.schema, "description": each.meaning} for each in envelope},
         },
     }
 
 
-def _payloads(catalogue: Catalogue) -> tuple[dict[type[Event], Node], Node]:
-    """Each event's schema by event, and what they share by name."""
-    events = [event for events in catalogue.values() for event in events]
+def _payloads(models: Sequence[Carried]) -> tuple[dict[Carried, Node], Node]:
+    """Each one's schema, and what they share by name."""
     by_model, whole = models_json_schema(
-        [(event, "serialization") for event in events], ref_template="#/components/schemas/{model}"
+        [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
     )
     shared: Node = dict(whole["$defs"])
     found = {}
-    for event in events:
-        name = str(by_model[event, "serialization"]["$ref"]).rpartition("/")[2]
-        found[event] = {key: value for key, value in shared.pop(name).items() if key != "description"}
+    for model in models:
+        name = str(by_model[model, "serialization"]["$ref"]).rpartition("/")[2]
+        found[model] = {key: value for key, value in shared.pop(name).items() if key != "description"}
     return found, shared
 
 
-def _message_id(event: type[Event]) -> str:
-    return event.event_type.removeprefix("cauce.").replace(".", "-")
+def _message_id(model: Carried) -> str:
+    type = model.event_type if issubclass(model, Event) else model.state_type
+    return type.removeprefix("cauce.").replace(".", "-")
 
 
 def _ref(path: str) -> Node:

@@ -84,7 +84,7 @@ def owner_of(event: type[Event]) -> str:
     return event.event_type.split(".")[1]
 
 
-def personal_data_of(event: type[Event]) -> dict[str, str]:
+def personal_data_of(event: type[BaseModel]) -> dict[str, str]:
     """The fields that are marked as personal, each with the field that names whose it is."""
     return {
         name: mark.of

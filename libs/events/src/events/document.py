@@ -7,11 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, get_args
 
+from pydantic import BaseModel
+
 from events.base import Event, personal_data_of
-from events.envelope import ENVELOPE
-from events.topics import Topic, topic
+from events.envelope import ENVELOPE, STATE_ENVELOPE
+from events.states import State
+from events.topics import Topic, state_topic, topic
 
 Catalogue = Mapping[str, tuple[type[Event], ...]]
+States = Mapping[str, tuple[type[State], ...]]
 Revisions = Mapping[str, int]
 """The newest pinned revision by event type."""
 
@@ -22,14 +26,14 @@ def schema_of(event: type[Event]) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:{event.event_type}", **schema}
 
 
-def said_of(event: type[Event]) -> str:
-    """The event's own words, on one line a paragraph."""
-    paragraphs = inspect.cleandoc(event.__doc__ or "").split("\n\n")
+def said_of(model: type[BaseModel]) -> str:
+    """The model's own words, on one line a paragraph."""
+    paragraphs = inspect.cleandoc(model.__doc__ or "").split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-def catalogue_page(catalogue: Catalogue, revisions: Revisions) -> str:
-    return "\n".join(_page(catalogue, revisions)) + "\n"
+def catalogue_page(catalogue: Catalogue, revisions: Revisions, states: States) -> str:
+    return "\n".join(_page(catalogue, revisions, states)) + "\n"
 
 
 def promise(topic: Topic) -> str:
@@ -41,24 +45,30 @@ _INTRODUCTION = """\
 # The events
 
 Generated from `libs/events` by `make docs`; a test fails when it is stale. The same as a document for tools:
-[asyncapi.json](asyncapi.json) (AsyncAPI 3); to read in a browser: [asyncapi.html](asyncapi.html).
+[asyncapi.json](asyncapi.json) (AsyncAPI 3); to read in a browser: [asyncapi.html](asyncapi.html). How to follow the
+stream from an ERP: [erp.md](erp.md).
 
 Every event travels on Kafka as a CloudEvent 1.0.2 in binary mode: the attributes are `ce_` headers, the value is
 plain JSON, and the key is the stream (`<kind>-<uuid>`), so that everything about one thing arrives in order.
 
-A record may come more than once, never out of order within its partition. A reader that keeps the highest
+A record may be sent again, and what is new comes in order within its partition. A reader that keeps the highest
 `ce_sequence` it has seen of a partition, and passes over what is not above it, sees each event once.
 
 Ignore fields, headers and event types that you do not know. Fields are only ever added, and optional; anything else is
 a new major version, under a new type. Decimals are JSON strings, instants RFC 3339 in UTC. Schemas say so in
 `libs/events/schemas`, one file a revision; what is in `released.sha256` is never changed.
 
+Beside its events each service has a compacted topic of states, for systems that only want to know how things are now.
+Of the headers below its records have
+{headers}.
+
 Personal data is marked: `x-personal-data` in a schema names the field that says whose it is. Texts that people write
 (reasons, explanations) are not for names. There is no trace context (`ce_traceparent`) yet."""
 
 
-def _page(catalogue: Catalogue, revisions: Revisions) -> Iterator[str]:
-    yield _INTRODUCTION
+def _page(catalogue: Catalogue, revisions: Revisions, states: States) -> Iterator[str]:
+    headers = ", ".join(f"`{attribute.name}`" for attribute in STATE_ENVELOPE)
+    yield _INTRODUCTION.format(headers=headers)
     yield "\n## Headers\n"
     yield from _table(("header", "what it says", ""), _headers())
     yield "\n## Personal data\n"
@@ -68,6 +78,8 @@ def _page(catalogue: Catalogue, revisions: Revisions) -> Iterator[str]:
         yield f"\n{promise(topic(service)).capitalize()}."
         for event in events:
             yield from _section(event, revisions[event.event_type])
+        if service in states:
+            yield from _states(service, states[service])
 
 
 def _headers() -> Iterator[Sequence[str]]:
@@ -95,9 +107,18 @@ def _section(event: type[Event], revision: int) -> Iterator[str]:
     yield from _table(("field", "type", ""), _fields(event))
 
 
-def _fields(event: type[Event]) -> Iterator[Sequence[str]]:
-    properties, personal = schema_of(event).get("properties", {}), personal_data_of(event)
-    for name, field in event.model_fields.items():
+def _states(service: str, states: tuple[type[State], ...]) -> Iterator[str]:
+    declared = state_topic(service)
+    yield f"\n### Now: `{declared.name}`"
+    yield f"\n{promise(declared).capitalize()}. A record without a value: the thing is not there any more."
+    for state in states:
+        yield f"\n{said_of(state)} `{state.state_type}`, key `{state.state_key}`.\n"
+        yield from _table(("field", "type", ""), _fields(state))
+
+
+def _fields(model: type[BaseModel]) -> Iterator[Sequence[str]]:
+    properties, personal = model.model_json_schema(mode="serialization").get("properties", {}), personal_data_of(model)
+    for name, field in model.model_fields.items():
         marks = ["required" if field.is_required() else "optional", *(["personal"] if name in personal else [])]
         decimal = Decimal in (field.annotation, *get_args(field.annotation))
         yield f"`{name}`", "decimal" if decimal else type_in_words(properties[name]), ", ".join(marks)

@@ -73,3 +73,7 @@ ENVELOPE: tuple[Attribute, ...] = (
         optional=True,
     ),
 )
+
+_OF_A_STATE = {"specversion", "id", "source", "type", "subject", "partitionkey", "incarnation", "streamversion"}
+STATE_ENVELOPE: tuple[Attribute, ...] = tuple(attribute for attribute in ENVELOPE if attribute.name in _OF_A_STATE)
+"""What stands around a document of a state topic."""

@@ -42,14 +42,15 @@ def _page(document: Node) -> Iterator[str]:
     made_from = '<a href="asyncapi.json">asyncapi.json</a>'
     yield f'<p class="soft">AsyncAPI {escape(document["asyncapi"])}, from {made_from}.</p>'
     yield from _contents(document)
-    yield '<h2 id="headers">Headers of every record</h2>'
-    yield from _fields(components["messageTraits"]["cloudevent"]["headers"])
+    for name, trait in components["messageTraits"].items():
+        yield f'<h2 id="headers-{escape(name)}">Headers of every record of {escape(name)}s</h2>'
+        yield from _fields(trait["headers"])
     for name, channel in document["channels"].items():
         yield f'<h2 id="{escape(name)}">{escape(channel["title"])}: <code>{escape(channel["address"])}</code></h2>'
         yield f"<p>{_prose(channel['description'])}</p>"
         for reference in channel["messages"].values():
             yield from _message(_named(reference["$ref"]), components["messages"][_named(reference["$ref"])])
-    yield '<h2 id="values">Values inside events</h2>'
+    yield '<h2 id="values">Values inside</h2>'
     for name, schema in components["schemas"].items():
         yield f'<h3 id="{escape(name)}">{escape(name)}</h3>'
         yield f"<p>{_prose(schema.get('description', ''))}</p>"
@@ -73,7 +74,7 @@ def _message(id: str, message: Node) -> Iterator[str]:
     yield f'<p class="soft"><code>{escape(message["name"])}</code>. {_prose(key)}</p>'
     yield f"<p>{_prose(message['description'])}</p>"
     yield from _fields(message["payload"])
-    for example in message["examples"]:
+    for example in message.get("examples", ()):
         shown = {"headers": example["headers"], "payload": example["payload"]}
         text = json.dumps(shown, indent=2, ensure_ascii=False)
         yield f"<details><summary>Example</summary><pre>{escape(text)}</pre></details>"
