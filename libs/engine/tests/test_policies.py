@@ -311,7 +311,7 @@ async def test_a_type_never_heard_of_is_passed_over_and_an_unknown_major_of_a_kn
 async def test_a_known_type_whose_data_cannot_be_read_is_parked(rig: Rig) -> None:
     topic = Topic()
     raw = topic.suspend(uuid4())
-    topic.records[0] = (0, type(raw)(**{**{f: getattr(raw, f) for f in raw.__slots__}, "data": b"{}"}))
+    topic.records[0] = (0, raw._replace(data=b"{}"))
     policy = rig.policy()
     await rig.consume(policy, topic)
     assert await rig.parked(policy) == {raw.stream: [1]}
