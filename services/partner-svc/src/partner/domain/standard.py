@@ -51,11 +51,15 @@ class WeightedDimension(BaseModel):
     weight: Weight
 
 
+DIMENSIONS = [{"code": "experience", "weight": 60}, {"code": "location", "weight": 40}]
+"""An example that totals 100."""
+
+
 class StandardContent(Command):
     """The weights total exactly 100. A failed gate refuses approval, whatever the total."""
 
     title: Text
-    dimensions: Annotated[tuple[WeightedDimension, ...], Field(min_length=1, max_length=50)]
+    dimensions: Annotated[tuple[WeightedDimension, ...], Field(min_length=1, max_length=50, examples=[DIMENSIONS])]
     gates: Annotated[tuple[Code, ...], Field(max_length=50)] = ()
 
 

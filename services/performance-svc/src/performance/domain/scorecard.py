@@ -78,11 +78,16 @@ class ScorecardDefined(Event, type="cauce.performance.ScorecardDefined.v1"):
 # -- commands
 
 
+LINES = [{"metric": "example", "weight": 100, "floor": 0, "target": 100}]
+BANDS = [{"name": "low", "lower": 0, "upper": 85}, {"name": "high", "lower": 85, "upper": 100}]
+"""Examples that hold together."""
+
+
 class ScorecardContent(Command):
     """`minimum_cohort`: with fewer evaluated partners in a period there is no percentile."""
 
-    lines: Annotated[tuple[Weighted, ...], Field(min_length=1, max_length=100)]
-    bands: Annotated[tuple[Band, ...], Field(min_length=1, max_length=100)]
+    lines: Annotated[tuple[Weighted, ...], Field(min_length=1, max_length=100, examples=[LINES])]
+    bands: Annotated[tuple[Band, ...], Field(min_length=1, max_length=100, examples=[BANDS])]
     minimum_cohort: Annotated[int, Field(ge=1, le=1_000_000)]
 
 
