@@ -33,6 +33,7 @@ from service.intake import Bad, Format, Good, HeaderWrong, Intake, LineError
 from service.limits import body_limit
 from service.problems import ProblemError
 from service.reading import Read
+from service.sealing import Sealing
 
 log = structlog.get_logger()
 C = TypeVar("C", bound=Command)
@@ -112,11 +113,11 @@ delete from import_piece where job in (select id from abandoned)
 
 @dataclass(frozen=True)
 class Upload:
-    """Of an import: what its lines are made commands with."""
+    """Of an import: what its lines are made commands with. `seal` is for services that keep personal data."""
 
     job: UUID
     db: Rows
-    app: FastAPI
+    seal: Sealing
     occurred_at: datetime | None
 
 
@@ -204,8 +205,8 @@ class Worker:
     """Takes jobs on, one after another, for as long as it runs."""
 
     def __init__(self, app: FastAPI, kinds: Sequence[Import[Any]]) -> None:
-        self._app = app
         self._engine: Engine = app.state.engine
+        self._seal = Sealing(app.state.service, app.state.engine, app.state.vault)
         self._kinds = {each.kind: each for each in kinds}
         self._me = uuid4()
         self._wake = asyncio.Event()
@@ -284,7 +285,8 @@ class Worker:
             if isinstance(read, Bad):
                 tally.reject(*read.errors)
         good = [read for read in batch if isinstance(read, Good)]
-        sends = await kind.sends(Upload(job["id"], _Rows(self._engine), self._app, job["occurred_at"]), good)
+        upload = Upload(job["id"], _Rows(self._engine), self._seal, job["occurred_at"])
+        sends = await kind.sends(upload, good)
         refused = [self._refused(job, send.command) for send in sends]
         kept = [n for n, no in enumerate(refused) if no is None]
         outcomes = iter(

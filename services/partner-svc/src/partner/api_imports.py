@@ -9,7 +9,6 @@ from engine import Send
 from service import Import, import_routes, scope
 from service.imports import Upload
 from service.intake import Good
-from service.sealing import Sealing
 
 from partner.api_applications import applying
 from partner.domain.application import ApplicationContent, applications
@@ -17,15 +16,13 @@ from partner.domain.application import ApplicationContent, applications
 
 async def sends(upload: Upload, lines: Sequence[Good[ApplicationContent]]) -> list[Send]:
     """A line is an application of its own: its id follows from the upload and the line's number."""
-    state = upload.app.state
-    seal = Sealing(state.service, state.engine, state.vault)
     made = []
     for line in lines:
         content = line.content
         if content.occurred_at is None:
             content = content.model_copy(update={"occurred_at": upload.occurred_at})
         id = uuid5(upload.job, str(line.line))
-        made.append(Send(applications, id, await applying(id, content, seal)))
+        made.append(Send(applications, id, await applying(id, content, upload.seal)))
     return made
 
 
