@@ -32,7 +32,9 @@ async def measure(rig: Rig) -> list[Figure]:
             against="getmany, executemany of the same upsert, the offset in the same transaction",
             target=Target("at least", 0.70),
             note="From the first commit to the last. Ours also decodes the envelope and validates the event, keeps the"
-            " watermark, proves its epoch, and looks whether the stream is parked. One upsert an event, 1,000 rows.",
+            " watermark, proves its epoch, and looks whether the stream is parked. One upsert an event, 1,000 rows."
+            " Where its processor time goes (a profile by py-spy): about a fifth each to aiokafka's unpacking, to the"
+            " envelope and to the validation of the event, a tenth to sending the upserts.",
         )
     ]
 
