@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,8 +11,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import engine_example as example
 import pytest
-from engine import Policy, Send
+from engine import Fact, Policy, Send, subscriptions
 from engine.errors import Conflict, Fenced
+from engine.handlers import Work
 from engine.store import Db
 from engine.subscriptions import Applier, Heard, Place, Subscription
 from engine.wire import Raw
@@ -269,6 +271,42 @@ async def test_a_transaction_that_took_too_long_is_tried_again_in_smaller_bites(
     await asyncio.wait_for(rig.consume(view, topic), 20)
     assert await rig.parked(view) == {}
     assert await rig.pool.fetchval("select count(*) from heard where times = 1") == len(topic.records)
+
+
+async def test_what_was_too_much_for_a_transaction_is_not_tried_again_with_the_next_records(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "SLOW_SECONDS", 0.0)  # nothing is quick here
+    topic, sizes = Topic(), list[int]()
+
+    async def handle(work: Work, facts: Sequence[Fact[Any]]) -> None:
+        sizes.append(len(facts))
+        if len(facts) > 5:
+            raise asyncpg.QueryCanceledError("the transaction took too long")
+
+    subscription = Subscription("risk.slow", ("partner",), handle)
+    busy(topic, partners=4)
+    await rig.consume(subscription, topic)
+    assert max(sizes) > 5
+    sizes.clear()
+    busy(topic, partners=4)
+    await rig.consume(subscription, topic)
+    assert max(sizes) <= 5
+
+
+async def test_bites_grow_again_while_they_are_quick(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "SLOW_SECONDS", math.inf)
+    topic, sizes = Topic(), list[int]()
+
+    async def handle(work: Work, facts: Sequence[Fact[Any]]) -> None:
+        sizes.append(len(facts))
+        if len(sizes) <= 3:
+            raise asyncpg.QueryCanceledError("the transaction took too long")
+
+    busy(topic, partners=4)
+    await rig.consume(Subscription("risk.slow", ("partner",), handle), topic)
+    first, *_, smallest, following = sizes[:5]
+    assert (smallest, following) == (first // 8, first // 8 * 2)
 
 
 async def test_a_batch_whose_streams_are_written_by_others_all_the_time_still_comes_through(rig: Rig) -> None:

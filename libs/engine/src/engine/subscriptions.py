@@ -115,6 +115,7 @@ class Applier:
         self._appended = appended
         self._failpoint = failpoint
         self._batch = batch
+        self._bites: dict[str, int] = {}  # by subscription: how many events were handled in time, of late
         self.progressed = asyncio.Event()  # pulsed after every commit; see Progress.until
 
     async def take_over(self, db: Db, place: Place) -> tuple[int, int]:
@@ -140,11 +141,15 @@ class Applier:
         self, subscription: Subscription, place: Place, epoch: int, heard: Heard, records: Sequence[tuple[int, Raw]]
     ) -> None:
         """Applies records (offset, event) of one place, in order. Retries what passes by itself without limit;
-        raises Fenced when another process holds the place."""
-        size, delay, start = self._batch, FIRST_DELAY, 0
+        raises Fenced when another process holds the place.
+
+        What was too much for one transaction is not tried again with the next records: on a machine that is much too
+        busy all of the time would go into transactions that are cut off. Bites grow again while they are quick."""
+        name, delay, start = subscription.name, FIRST_DELAY, 0
         careful = False
         clock = asyncio.get_running_loop().time
         while start < len(records):
+            size = self._bites.get(name, self._batch)
             piece = records[start : start + size]
             began = math.inf
             try:
@@ -167,7 +172,7 @@ class Applier:
                     continue
                 lost_race = isinstance(error, Conflict | AlreadyHandled)
                 if lost_race or timed_out(error) or clock() - began > SLOW_SECONDS:
-                    size = max(1, size // 2)
+                    self._bites[name] = max(1, min(self._bites.get(name, size), len(piece)) // 2)
                 if lost_race:
                     delay = FIRST_DELAY
                 else:
@@ -177,6 +182,8 @@ class Applier:
                 continue
             start += len(piece)
             delay, careful = FIRST_DELAY, False
+            if len(piece) == size < self._batch and clock() - began < SLOW_SECONDS:
+                self._bites[name] = min(size * 2, self._batch)
             self.pulse()
 
     def _committed(self, subscription: Subscription, outcomes: Outcomes) -> None:
