@@ -17,7 +17,8 @@ from events import Event
 from fastapi import APIRouter, FastAPI, Query
 from pydantic import BaseModel
 from service import Handle, HandleMany, NewId, Read, Receipt, UnsafeRoute, body_limit, create_app, own, scope
-from service.partners import Narrowed, tables_of
+from service.partners import Narrowed, narrow, tables_of
+from starlette.requests import Request
 
 MINE, OTHER = UUID(int=1), UUID(int=2)
 
@@ -196,6 +197,12 @@ async def test_a_thing_of_another_partner_answers_as_what_does_not_exist(us, the
 @pytest.mark.parametrize("query", ["", "?", f"?partner_id={MINE}", "?partner_id=", "?partner_id=x"])
 async def test_a_list_is_narrowed_to_their_own_whatever_they_ask(them, query):
     assert (await them.get(f"/leases{query}")).json() == [str(MINE), None]
+
+
+def test_whatever_was_said_of_the_partner_before_is_gone_once_it_is_narrowed():
+    request = Request({"type": "http", "query_string": f"partner_id=x&a=1&partner_id=&partner_id={MINE}".encode()})
+    narrow(request, "partner_id", MINE)
+    assert request.query_params.multi_items() == [("a", "1"), ("partner_id", str(MINE))]
 
 
 async def test_narrowing_leaves_the_rest_of_the_query_as_it_was(them):
