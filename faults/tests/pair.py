@@ -44,7 +44,14 @@ class Pair:
             "partner": {"deciders": [lapsing.lapsing]},
             "risk": {"deciders": [lapsing.restricting], "policies": [lapsing.following], "views": [lapsing.heard]},
         }
-        short = {"partitions": 3, "lease_seconds": 1.5, "session_seconds": 6.0, "pool_size": 6, "relay_window": WINDOW}
+        short = {
+            "partitions": 3,
+            "lease_seconds": 30.0,
+            "transaction_seconds": 30.0,
+            "session_seconds": 6.0,
+            "pool_size": 6,
+            "relay_window": WINDOW,
+        }
         engine = Engine(
             service,
             postgres_url=url,

@@ -170,10 +170,17 @@ async def test_the_relays_fence_ignored(pair: Pair, broken: bool) -> None:
     await pair.lapse(second, ids[:4])
     await asyncio.wait_for(asleep.wait(), PATIENCE)
     async with second.acquire() as db:
-        await db.execute("update lease set leased_until = '-infinity' where name = 'relay'")
+        await db.execute("update lease set leased_until = '-infinity', epoch = epoch + 1 where name = 'relay'")
     assert await second.published((await second.log()).head, PATIENCE)
     wake.set()
     await pair.lapse(second, ids * 2)
+    relay, head = first._workers.relay, (await second.log()).head
+
+    async def has_sent_them_too() -> bool:
+        return relay.cursor >= head
+
+    if broken:
+        assert await until(has_sent_them_too)
     judged_as(await pair.judge(second, risk), broken, REPEATED)
 
 
