@@ -73,7 +73,7 @@ async def test_what_it_said_itself_is_read_with_fields_that_nobody_knows(service
     """Its own log, as its policies and views hear it."""
     engine = await engine_of(service, serve)
     # Their positions are another log's: here, everything that reads this one has come as far.
-    said = [replace(raw_from(headers, value), position=0) for _, headers, value in RELEASED[service]]
+    said = [raw_from([*headers, ("ce_position", b"0")], value) for _, headers, value in RELEASED[service]]
     own = Heard.of({event for decider in engine.store.deciders.values() for event in decider.event_types}, own=True)
     async with engine.acquire() as db:
         for raw in said:
