@@ -20,7 +20,7 @@ from performance.domain.metric import (
 )
 from performance.views import basis_view
 
-READ, WRITE = scope("performance:read"), scope("performance:write")
+READ, DECIDE = scope("performance:read"), scope("performance:decide")
 
 router = APIRouter(tags=["metrics"])
 
@@ -41,7 +41,7 @@ METRICS = Collection(
 )
 
 
-@router.put("/metrics/{code}", dependencies=[WRITE])
+@router.put("/metrics/{code}", dependencies=[DECIDE])
 async def define_metric(code: Code, content: MetricContent, handle: HandlePut) -> Receipt:
     """A new version of the metric: other bounds or another due. The same content again changes nothing."""
     return await handle(metrics, metric_id(code), DefineMetric(code=code, **content.model_dump()))
