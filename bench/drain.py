@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import orjson
 from engine import Fact, Statement, Table, View
 from engine.kafka import Watcher
 from engine.runtime import Engine, Tuning
@@ -111,15 +112,28 @@ async def measure_killed(rig: Rig) -> list[Figure]:
 
 
 async def _killed_again_and_again(rig: Rig, db: Db, url: str, prefix: str, at: list[int]) -> list[int]:
-    """Kills one relay after the other when the cursor has come to each position; where the cursor stood then."""
+    """Kills one relay after the other, behind each position, when it has sent what its cursor does not yet cover;
+    where the cursor stood then."""
     reached = []
-    for n, position in enumerate(at, 1):
-        rig.step(f"killing the relay, {n} of {len(at)}")
-        async with relay(url, rig.kafka, prefix) as killed:
-            await until(partial(_beyond, db, position), 0.003)
-            await killed.kill()
-        reached.append(await _published(db))
+    watcher = Watcher(rig.kafka)
+    try:
+        for n, position in enumerate(at, 1):
+            rig.step(f"killing the relay, {n} of {len(at)}")
+            async with relay(url, rig.kafka, prefix) as killed:
+                await until(partial(_beyond, db, position), 0.003)
+                await until(partial(_sending, db, watcher, prefix + topic_of(domain.SERVICE), position + WINDOW), 0.001)
+                await killed.kill()
+            reached.append(await _published(db))
+    finally:
+        await watcher.stop()
     return reached
+
+
+async def _sending(db: Db, watcher: Watcher, topic: str, latest: int) -> bool:
+    """Whether it has; or the cursor is at `latest`, because we did not look at the right moment."""
+    ends = await watcher.ends(topic)  # first: what the cursor covers afterwards was not all that there is
+    covered: dict[str, int] = orjson.loads(await db.fetchval("select topic_offsets from store"))
+    return sum(ends.values()) > sum(covered.values()) or await _published(db) >= latest
 
 
 def count_effect(fact: Fact[Any]) -> Iterator[Statement]:
