@@ -46,8 +46,8 @@ def create_app(
     """The service as an ASGI app. Its engine starts and stops with it.
 
     Raises UnsafeRoute for a route without a scope, and where two routes would have one name in the OpenAPI.
-    `sealing`: it keeps personal data, so CAUCE_SEALING_KEYS has to be there (InvalidSettings says so). `engine` is for
-    those who have one already.
+    `sealing`: it keeps personal data, and does not start without CAUCE_SEALING_KEYS. `engine` is for those who have one
+    already.
     """
     logs.configure(service, settings.log_level)
     if engine is None:
@@ -76,6 +76,7 @@ def create_app(
     app.state.service = service
     app.state.engine = engine
     app.state.settings = settings
+    app.state.sealing = sealing
     app.state.vault = vault(settings) if sealing and settings.sealing_keys else None
     app.state.tables = tables_of(views)
     app.state.imports = Worker(app, imports) if imports else None
@@ -107,6 +108,8 @@ def _access(service: str, settings: Settings) -> Access:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     engine: Engine = app.state.engine
     try:
+        if app.state.sealing:
+            vault(app.state.settings)  # what only looks into a service needs no keys
         await engine.start()
     except Exception as error:
         log.critical("not_started", why=f"{type(error).__name__}: {error}")
