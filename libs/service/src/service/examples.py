@@ -59,11 +59,9 @@ def _of_type(schema: Schema, components: Mapping[str, Schema], name: str) -> Any
 
 
 def _object(schema: Schema, components: Mapping[str, Schema]) -> dict[str, Any]:
-    made = {
-        name: example(field, components, name)
-        for name, field in schema.get("properties", {}).items()
-        if name in schema.get("required", ()) or "default" not in field
-    }
+    required = schema.get("required", ())
+    fields = schema.get("properties", {})
+    made = {name: example(field, components, name) for name, field in fields.items() if name in required}
     more = schema.get("additionalProperties")
     if not made and isinstance(more, Mapping):
         key = example(schema.get("propertyNames", {"type": "string"}), components)

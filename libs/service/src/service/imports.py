@@ -14,7 +14,7 @@ import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID, uuid4, uuid5
 
 import asyncpg
@@ -23,7 +23,7 @@ from engine import Command, Context, Rejected, Rows, Send, Unknown
 from engine.errors import Fenced, InFlight, passes
 from engine.runtime import Engine
 from engine.store import Db
-from fastapi import APIRouter, FastAPI, params
+from fastapi import APIRouter, FastAPI, Query, params
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
@@ -47,7 +47,8 @@ BATCH = 500
 """Lines that are recorded in one transaction."""
 LEASE = timedelta(seconds=30)
 """For so long a job belongs to the worker that counted last."""
-POLL = 2.0
+POLL = 5.0
+"""Seconds after which a worker looks for what another process took in; of its own it hears at once."""
 PATIENCE = timedelta(days=1)
 """For so long the rest of an upload may stay away."""
 LOOK_AGAIN = 600.0
@@ -351,7 +352,12 @@ def import_routes(kind: Import[Any], path: str, *, read: params.Depends, write: 
     told = "CSV has a header with the names of the fields, in any order. Content-Encoding: gzip is read."
     body = {"requestBody": {"required": True, "description": told, "content": content}}
 
-    async def start(request: Request, occurred_at: AwareDatetime | None = None) -> JobView:
+    async def start(
+        request: Request,
+        occurred_at: Annotated[
+            AwareDatetime | None, Query(description="Of lines that do not say it; the past needs the backfill scope.")
+        ] = None,
+    ) -> JobView:
         """Takes an upload in, and deals with it by and by. Good lines are kept, bad ones named. One that broke off is
         sent again from its beginning, with the same Idempotency-Key: what has come in is passed over."""
         caller = Caller(request.scope["cauce.exchange"])
