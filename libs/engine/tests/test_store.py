@@ -722,3 +722,13 @@ def test_the_state_is_the_same_by_snapshot_and_by_folding_every_event(
         await db.close()
 
     asyncio.run(run())
+
+
+async def test_an_older_store_gets_the_columns_that_it_lacks(db: Connection[Any]) -> None:
+    await db.execute("alter table event drop column client, drop column on_behalf_of")
+    await db.execute("alter table command drop column request")
+    await db.execute("alter table store drop column states_sent")
+    await db.execute(SCHEMA)
+    assert await db.fetchval("select states_sent from store") == "{}"
+    assert await db.fetch("select client, on_behalf_of from event") == []
+    assert await db.fetch("select request from command") == []

@@ -151,10 +151,7 @@ class Engine:
         connection = await asyncpg.connect(self._postgres_url, server_settings={"transaction_timeout": "0"})
         try:
             await prepare(connection)
-            async with connection.transaction():
-                await connection.execute("select pg_advisory_xact_lock(1128355157, 2)")
-                await connection.execute("set local client_min_messages = warning")
-                await connection.execute(SCHEMA + self.tables)
+            await _make(connection, SCHEMA + self.tables)
             await self._builds().migrate(connection)
         finally:
             await connection.close()
@@ -561,6 +558,19 @@ class Engine:
                     " takes over by itself"
                 )
             await asyncio.sleep(0.2)
+
+
+async def _make(connection: asyncpg.Connection[Any], schema: str) -> None:
+    """Gives way, and tries again, where it gets in the way of what runs meanwhile."""
+    while True:
+        try:
+            async with connection.transaction():
+                await connection.execute("select pg_advisory_xact_lock(1128355157, 2)")
+                await connection.execute("set local client_min_messages = warning")
+                await connection.execute(schema)
+            return
+        except asyncpg.DeadlockDetectedError:
+            await asyncio.sleep(0.1)
 
 
 async def _no_reset(connection: asyncpg.Connection[Any]) -> None:

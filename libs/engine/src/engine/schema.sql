@@ -10,10 +10,9 @@ create table if not exists store (
     system_identifier  bigint,                       -- the cluster that wrote this store last: another one means a restore
     timeline           integer,
     partitions         integer,                      -- of the topic, since the first event: another count moves keys
-    backfill_reached   timestamptz                   -- business time of timers while a backfill runs; null: the wall clock
+    backfill_reached   timestamptz,                  -- business time of timers while a backfill runs; null: the wall clock
+    states_sent        jsonb not null default '{}'   -- of the state topic: see StateTopic
 );
-alter table store add column if not exists partitions integer;
-alter table store add column if not exists states_sent jsonb not null default '{}';  -- of the state topic: see StateTopic
 insert into store default values on conflict do nothing;
 
 create table if not exists stream (
@@ -41,7 +40,6 @@ create table if not exists event (
     on_behalf_of    text,
     unique (stream, version)
 );
-alter table event add column if not exists client text, add column if not exists on_behalf_of text;
 create index if not exists event_correlation on event (correlation_id);
 
 -- Every command that came with an id, also when it led to nothing: its repeat gets the same answer.
@@ -54,8 +52,6 @@ create table if not exists command (
     recorded_at  timestamptz not null default clock_timestamp(),
     request      bytea  -- what a caller asked, as a digest ('' if unknown): kept for some days; null: kept for good
 );
-alter table command add column if not exists request bytea;
-create index if not exists command_expiry on command (recorded_at) where request is not null;
 
 -- Leadership by time on the database's clock; whoever acts under a lease proves its epoch in the same transaction.
 create table if not exists lease (
@@ -102,7 +98,6 @@ create table if not exists parked_event (
     parked_at       timestamptz not null default clock_timestamp(),
     primary key (subscription, stream, incarnation, position)
 );
-alter table parked_event add column if not exists client text, add column if not exists on_behalf_of text;
 
 create table if not exists dropped_event (
     like parked_event including defaults,
@@ -110,7 +105,6 @@ create table if not exists dropped_event (
     dropped_by  text not null,
     dropped_at  timestamptz not null default clock_timestamp()
 );
-alter table dropped_event add column if not exists client text, add column if not exists on_behalf_of text;
 
 create table if not exists process (
     name   text not null,
@@ -130,6 +124,28 @@ create table if not exists timer (
     primary key (owner, key)
 );
 create index if not exists timer_due on timer (due_at) where error is null;
+
+-- What older stores lack. Only then: an ALTER TABLE that has nothing to do would still lock out everybody.
+do $$
+declare
+    v_table text;
+    v_column text;
+    v_type text;
+begin
+    for v_table, v_column, v_type in values
+        ('store', 'partitions', 'integer'),
+        ('store', 'states_sent', $c$jsonb not null default '{}'$c$),
+        ('event', 'client', 'text'), ('event', 'on_behalf_of', 'text'),
+        ('command', 'request', 'bytea'),
+        ('parked_event', 'client', 'text'), ('parked_event', 'on_behalf_of', 'text'),
+        ('dropped_event', 'client', 'text'), ('dropped_event', 'on_behalf_of', 'text')
+    loop
+        if not exists (select from pg_attribute where attrelid = v_table::regclass and attname = v_column) then
+            execute format('alter table %I add column %I %s', v_table, v_column, v_type);
+        end if;
+    end loop;
+end $$;
+create index if not exists command_expiry on command (recorded_at) where request is not null;
 
 -- Every build of every view. `generation` names its tables; of one view at most one build is live, which the plain
 -- name shows. feed: 'inline' (written by appends), 'log' or 'topic' (written by a subscription).
