@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from rich.table import Table
 
 from bench.measure import Figure, Spread
 from bench.results import Section, of_json
+
+# pygal leaves an import hook of the old kind behind, of which Python warns at every later import of anything.
+sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
 
 HEADER = """# What it costs
 
