@@ -25,6 +25,7 @@ from events.states import (
     State,
 )
 from partner.domain.checklist import Outlet
+from partner.domain.master_data import MasterData
 from partner.domain.partner import Partner
 from partner.domain.partner import Status as PartnerStatus
 from partner.domain.registration import Registration
@@ -68,6 +69,7 @@ def test_a_suspended_partner_is_shown_with_why_and_its_outlet() -> None:
         stage=PartnerStatus.ACTIVE,
         outlet=Outlet(OUTLET, "Downtown", "US-AK", opened_on=date(2000, 2, 15)),
         causes={CAUSE: SuspensionCause(cause_id=CAUSE, reason="Two evaluations below 85 in a row.")},
+        data=MasterData(references={"erp": "V-1"}),
     )
     assert show_partner(ID, partner) == PartnerState(
         partner_id=ID,
