@@ -37,7 +37,7 @@ bench: install
 faults: install
 	@$(PY) -m faults $(ARGS)
 
-# The same for half an hour, with crashes of Kafka, dumps and restores; writes faults/RESULTS.md.
+# The same with 300 faults, with crashes of Kafka, dumps and restores; writes faults/RESULTS.md.
 faults-long: install
 	@$(PY) -m faults --long $(ARGS)
 
