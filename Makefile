@@ -29,11 +29,11 @@ stop: install
 test: install
 	@$(PY) -m pytest -n $(JOBS) $(T)
 
-# What it costs, beside limits and peers in the same run; 25 minutes. ARGS="--quick --only append", ARGS=--help
+# What it costs, beside limits and peers in the same run. ARGS="--quick --only append", ARGS=--help
 bench: install
 	@$(PY) -m bench $(ARGS)
 
-# Real services killed, halted and cut off under load, and the proof that nothing was lost: three minutes. ARGS="--seed 7"
+# Real services killed, halted and cut off under load, and the proof that nothing was lost. ARGS="--seed 7"
 faults: install
 	@$(PY) -m faults $(ARGS)
 
