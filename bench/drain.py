@@ -79,7 +79,7 @@ async def measure_killed(rig: Rig) -> list[Figure]:
             await listener.start()
             try:
                 reached = await _killed_again_and_again(
-                    rig, db, url, prefix, [count * n // (KILLS + 1) for n in range(1, KILLS + 1)]
+                    rig, db, url, prefix, [count * n // (KILLS + 1) for n in range(1, KILLS + 1)], last
                 )
                 async with relay(url, rig.kafka, prefix):
                     await until(lambda: db.fetchval("select published >= $1 from store", last))
@@ -111,7 +111,7 @@ async def measure_killed(rig: Rig) -> list[Figure]:
     ]
 
 
-async def _killed_again_and_again(rig: Rig, db: Db, url: str, prefix: str, at: list[int]) -> list[int]:
+async def _killed_again_and_again(rig: Rig, db: Db, url: str, prefix: str, at: list[int], last: int) -> list[int]:
     """Kills one relay after the other, behind each position, when it has sent what its cursor does not yet cover;
     where the cursor stood then."""
     reached = []
@@ -121,7 +121,8 @@ async def _killed_again_and_again(rig: Rig, db: Db, url: str, prefix: str, at: l
             rig.step(f"killing the relay, {n} of {len(at)}")
             async with relay(url, rig.kafka, prefix) as killed:
                 await until(partial(_beyond, db, position), 0.003)
-                await until(partial(_sending, db, watcher, prefix + topic_of(domain.SERVICE), position + WINDOW), 0.001)
+                latest = min(position + WINDOW, last)
+                await until(partial(_sending, db, watcher, prefix + topic_of(domain.SERVICE), latest), 0.001)
                 await killed.kill()
             reached.append(await _published(db))
     finally:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
-from engine.kafka import BATCH_BYTES, Record, create_topic, partition_of
+from engine.kafka import create_topic, partition_of
+from engine.producer import BATCH_BYTES, Record
 from engine.runtime import Engine
 from engine.wire import headers_of, raw_of
 
@@ -73,16 +74,15 @@ async def measure(rig: Rig) -> list[Figure]:
             by_send,
             against="aiokafka's producer.send of the same records from memory, acks=all, idempotent",
             target=Target("at least", 0.80),
-            note="Ours also reads from Postgres, makes the headers, and moves its cursor under its lease. Where its"
-            " processor time goes (a profile by py-spy): about a quarter to the headers, an eighth to aiokafka's"
-            " batches, a tenth each to reading rows and to requests.",
+            note="Ours also reads from Postgres, makes the headers, and moves its cursor under its lease; it sends by"
+            " librdkafka (docs/adr/0010).",
         ),
         Figure.compared(
             "relay to Kafka",
             "events/s",
             by_batch,
             against="aiokafka's send_batch of the same records from memory, one batch a partition in flight",
-            note="The fastest that the client can do under the relay's own rule.",
+            note="The fastest that this client can do with one batch a partition in flight.",
         ),
     ]
 

@@ -23,7 +23,8 @@ import pytest
 from devstack.fixtures import Databases
 from devstack.serving import Say, saying
 from engine import Context, Decider, Send
-from engine.kafka import Producer, Record, Watcher
+from engine.kafka import Watcher
+from engine.producer import Producer, Record
 from engine.runtime import Engine
 from events import Event
 from events.contract import ContractDrafted, ContractInForce, ContractTerminated, PartnerSigned

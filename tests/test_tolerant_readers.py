@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from devstack.serving import Serve
-from engine.kafka import Producer, Record, partition_of
+from engine.kafka import partition_of
+from engine.producer import Producer, Record
 from engine.runtime import Engine
 from engine.store import Db, run_statements
 from engine.subscriptions import Heard, run

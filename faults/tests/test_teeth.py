@@ -9,14 +9,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import engine.kafka
+import confluent_kafka
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from devstack.postgres import quoted
 from engine import Context, Receipt, Send
-from engine.kafka import Producer, Record, bounded
+from engine.errors import Unavailable
 from engine.leases import Lease
+from engine.producer import Producer, Record
 from engine.recovery import Recovery, Resumed, declare_restore
 from engine.store import Db, Intent
 from engine.subscriptions import Applier, Heard, Place, Subscription
@@ -184,45 +184,36 @@ async def test_the_relays_fence_ignored(pair: Pair, broken: bool) -> None:
     judged_as(await pair.judge(second, risk), broken, REPEATED)
 
 
-async def stubborn(
-    self: Producer,
-    producer: AIOKafkaProducer,
-    topic: str,
-    partition: int,
-    records: Sequence[Record],
-    failed: asyncio.Event,
-) -> int:
-    """Each record a batch; one that fails does not keep the next from being sent."""
-    error: Exception | None = None
-    for record in records:
-        batch = producer.create_batch()
-        batch.append(key=record.key, value=record.value, timestamp=record.timestamp_ms, headers=record.headers)
-        batch.close()
-        try:
-            await bounded(await bounded(producer.send_batch(batch, topic, partition=partition)))
-        except KafkaError as failure:
-            error = failure
+def stubborn(self: Producer, topic: str, window: Mapping[int, Sequence[Record]], partitions: int) -> dict[int, int]:
+    """One record that fails does not keep the next from being sent."""
+    client, error = self._started(topic, partitions), None
+    for partition, records in window.items():
+        for record in records:
+            try:
+                client.produce(topic, record.value, record.key, partition, headers=[*record.headers])
+            except KafkaException as failure:
+                error = failure
+    client.flush()
     if error is not None:
-        raise error
-    return -1
+        raise Unavailable(str(error))
+    return {}
 
 
 @broken_or_not
 async def test_sends_continued_after_a_failed_batch(pair: Pair, broken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = 0
-    send_batch = AIOKafkaProducer.send_batch
 
-    async def fails_once(self: AIOKafkaProducer, *args: Any, **more: Any) -> Any:
-        nonlocal sent
-        sent += 1
-        if sent == 2:
-            raise KafkaError("the second batch is not taken")
-        return await send_batch(self, *args, **more)
+    class FailsOnce(confluent_kafka.Producer):
+        def produce(self, *args: Any, **more: Any) -> None:
+            nonlocal sent
+            sent += 1
+            if sent == 2:
+                raise KafkaException(KafkaError(KafkaError._TRANSPORT, "the second record is not taken"))
+            super().produce(*args, **more)
 
-    monkeypatch.setattr(engine.kafka, "BATCH_BYTES", 1200)  # a record or two a batch
-    monkeypatch.setattr(AIOKafkaProducer, "send_batch", fails_once)
+    monkeypatch.setattr(confluent_kafka, "Producer", FailsOnce)
     if broken:
-        monkeypatch.setattr(Producer, "_send_partition", stubborn)
+        monkeypatch.setattr(Producer, "_send", stubborn)
     gate = asyncio.Event()
 
     async def stands(point: str) -> None:

@@ -13,7 +13,8 @@ import pytest
 from conftest import ME, MakeEngine
 from devstack.fixtures import delete_topics
 from engine import PublicState, Send
-from engine.kafka import Producer, Record, Watcher, create_topic, find_topic, partition_of
+from engine.kafka import Watcher, create_topic, find_topic, partition_of
+from engine.producer import Producer, Record
 from engine.recovery import declare_restore
 from engine.runtime import Engine
 from engine_writing import opened, suspend, until

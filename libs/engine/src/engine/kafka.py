@@ -1,4 +1,5 @@
-"""All that Cauce asks of Kafka, over aiokafka. Every await is bounded: aiokafka can hang where brokers vanish."""
+"""All that Cauce asks of Kafka but to send records (see producer.py), over aiokafka. Every await is bounded: aiokafka
+can hang where brokers vanish."""
 
 from __future__ import annotations
 
@@ -7,48 +8,24 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import (
-    InvalidTimestampError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-    TopicAlreadyExistsError,
-    TopicAuthorizationFailedError,
-    for_code,
-)
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.partitioner import murmur2
 from events import Topic
 
-from engine.errors import Refused, Unavailable
+from engine.errors import Unavailable
 from engine.topic_ids import TopicIds
-from engine.wire import Headers
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 REQUEST_SECONDS = 10.0
-BATCH_BYTES = 950_000
-REFUSALS: Final = (
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-    InvalidTimestampError,
-    TopicAuthorizationFailedError,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    key: bytes
-    value: bytes | None
-    headers: Headers
-    timestamp_ms: int
 
 
 @lru_cache(maxsize=65_536)
@@ -94,116 +71,6 @@ async def closed(closing: Awaitable[Any]) -> None:
         await bounded(closing)
     except Exception as error:  # noqa: BLE001 - it is thrown away in any case
         log.info("kafka_client_not_closed", error=repr(error))
-
-
-class Producer:
-    """Sends windows of records: one batch a partition in flight, awaited before that partition's next. After a
-    failure nothing more is sent and the producer is thrown away without a flush, because a later batch that succeeds
-    behind an earlier failed one would lose events behind the consumers' watermark."""
-
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
-        self._producer: AIOKafkaProducer | None = None
-
-    async def send(self, topic: str, window: Mapping[int, Sequence[Record]], partitions: int) -> dict[int, int]:
-        """Sends all of the window; returns the offset behind the last record by partition. The topic must have at
-        least so many partitions.
-
-        Raises Refused for what the broker will never take, otherwise KafkaError or Unavailable; in each case the
-        whole window has to be sent again, by a producer made anew.
-        """
-        producer = await self._started()
-        failed = asyncio.Event()
-        try:
-            found = len(await bounded(producer.partitions_for(topic)))
-            if found < partitions:
-                raise Refused(f"topic {topic} has {found} partitions and not {partitions}")
-            sent = await asyncio.gather(
-                *(self._send_partition(producer, topic, p, records, failed) for p, records in window.items()),
-                return_exceptions=True,
-            )
-            for result in sent:
-                if isinstance(result, BaseException):
-                    raise result
-        except BaseException as error:
-            await self.abort()
-            if isinstance(error, REFUSALS):
-                raise Refused(f"{type(error).__name__}: {error}") from error
-            raise
-        return {p: end for p, end in zip(window, sent, strict=True) if isinstance(end, int) and end >= 0}
-
-    async def _send_partition(
-        self, producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Record], failed: asyncio.Event
-    ) -> int:
-        end, start = -1, 0
-        try:
-            while start < len(records) and not failed.is_set():
-                batch = producer.create_batch()
-                stop = start
-                for record in records[start:]:
-                    if (
-                        batch.append(
-                            key=record.key, value=record.value, timestamp=record.timestamp_ms, headers=record.headers
-                        )
-                        is None
-                    ):
-                        break
-                    stop += 1
-                batch.close()
-                delivery = await bounded(producer.send_batch(batch, topic, partition=partition))
-                metadata = await bounded(delivery, 2 * REQUEST_SECONDS)
-                end = metadata.offset + (stop - start) if metadata.offset >= 0 else -1
-                start = stop
-        except BaseException:
-            failed.set()
-            raise
-        return end
-
-    async def _started(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
-                acks="all",
-                enable_idempotence=True,
-                max_batch_size=BATCH_BYTES,
-                max_request_size=8 * BATCH_BYTES,
-                request_timeout_ms=int(REQUEST_SECONDS * 1000),
-                linger_ms=0,
-            )
-            try:
-                await bounded(producer.start(), 2 * REQUEST_SECONDS)
-            except BaseException:
-                await _drop(producer)
-                raise
-            self._producer = producer
-        return self._producer
-
-    async def abort(self) -> None:
-        """Ends the producer without sending what it still holds."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await _drop(producer)
-
-    stop = abort  # every send was awaited: there is nothing to flush
-
-
-async def _drop(producer: AIOKafkaProducer) -> None:
-    # aiokafka's own stop() flushes. There is no public way not to.
-    producer._closed = True
-    sender = producer._sender.sender_task if producer._sender is not None else None
-    if sender is not None and not sender.done():
-        sender.cancel()
-    for connection in list(producer.client._conns.values()):
-        if connection._writer is not None:
-            connection._writer.transport.abort()  # close() would still send what is buffered
-    accumulator = producer._message_accumulator
-    accumulator._pending_batches.update(batch for batches in accumulator._batches.values() for batch in batches)
-    for batch in list(accumulator._pending_batches):
-        batch.failure(KafkaError("the producer was aborted"))
-        for future in (batch.future, batch._drain_waiter):
-            if not future.cancelled():
-                future.exception()  # nobody waits for it any more
-    await closed(producer.client.close())
 
 
 @contextlib.asynccontextmanager

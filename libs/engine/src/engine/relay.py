@@ -5,6 +5,8 @@ contiguous prefix at once; for a gap it notes the highest position H that it saw
 waits until none of these transactions holds it any more, and reads up to H in a new statement: what is missing then
 is final. It never queues for the lock itself, because an exclusive request would hold all appenders back.
 
+The cursor follows what is sent by one window at most: it is moved while the next window is sent.
+
 It never gives up: what it cannot get past (a refused event, an error that nobody expected) it stands before, loudly,
 and tries again, because skipping would lose an event and ending would keep all of them from being published. Before it
 tries again it lets go of the lease, so that a process with a better line to Kafka may take over.
@@ -15,7 +17,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -23,29 +26,38 @@ import orjson
 import structlog
 
 from engine.errors import Fenced, Refused, passes
-from engine.kafka import Producer, Record, partition_of
+from engine.kafka import partition_of
 from engine.leases import Lease
 from engine.metrics import Metrics
+from engine.producer import Producer, Record
 from engine.recovery import Recovery
 from engine.store import LOCK, Db
-from engine.wire import Raw, headers_of, raw_of
+from engine.wire import Raw, headers_of
 
 log = structlog.get_logger()
 
 WINDOW_BYTES = 16_000_000
-"""Of event data that the relay holds at once, give or take one event."""
+"""Of event data in a window, give or take one event. Behind a backlog the relay holds two."""
 
 _READ = (
-    "select * from (select *, coalesce(sum(octet_length(data::text)) over (order by position rows between unbounded"
-    " preceding and 1 preceding), 0) as bytes_before from (select e.*, s.incarnation from event e, store s"
-    " where position > $1 and ($2::bigint is null or position <= $2) order by position limit $3) w) w"
-    " where bytes_before < $4 order by position"
+    f"select {', '.join(Raw._fields)} from (select *, coalesce(sum(octet_length(data::text)) over (order by position"
+    " rows between unbounded preceding and 1 preceding), 0) as bytes_before from (select e.*, s.incarnation"
+    " from event e, store s where position > $1 and ($2::bigint is null or position <= $2) order by position limit $3"
+    ") w) w where bytes_before < $4 order by position"
 )
 _HOLDERS = (
     "select virtualtransaction from pg_locks where locktype = 'advisory' and granted and mode = 'ShareLock'"
     " and database = (select oid from pg_database where datname = current_database())"
     " and classid = $1::int::oid and objid = $2::int::oid and objsubid = 2"
 )
+
+
+@dataclass(frozen=True)
+class Window:
+    """All that will ever be between the end of the window before and `last`; what is public of it, by partition."""
+
+    last: int
+    records: Mapping[int, Sequence[Record]]
 
 
 class Relay:
@@ -78,13 +90,15 @@ class Relay:
         self._partitions = partitions
         self._on_published = on_published
         self._failpoint = failpoint
-        self._window = window
+        self._window = max(1, window // 2)  # one that is sent, and one whose cursor is moved
         self._poll = poll
         self._gap_patience = gap_patience
         self._wake = asyncio.Event()
         self._pause = poll
         self.cursor = 0
+        self._sent = 0
         self._offsets: dict[int, int] = {}
+        self._moving: asyncio.Task[None] | None = None
         self._skip: frozenset[Any] = frozenset()
         self._resumed: int | None = None
 
@@ -147,37 +161,56 @@ class Relay:
         """Publishes for as long as it holds the lease; raises Fenced when it does not any more."""
         async with self._pool.acquire() as db:
             resumed = await self._recovery.resume(db, self._lease, self._partitions)
-            self.cursor, self._offsets, self._skip = resumed.cursor, resumed.offsets, resumed.skip
+            self.cursor = self._sent = resumed.cursor
+            self._offsets, self._skip = resumed.offsets, resumed.skip
             self._on_published(self.cursor)
             self._resumed = self._lease.epoch
             log.info("relay_leads", cursor=self.cursor, epoch=self._lease.epoch)
-            while self._lease.epoch is not None:
-                self._wake.clear()
-                if await self._pass(db):
-                    continue
+            try:
+                await self._publish(db)
+            finally:
+                await self._settled()
+        raise Fenced("the lease ran out")
+
+    async def _publish(self, db: Db) -> None:
+        ahead: Window | None = None
+        while self._lease.epoch is not None:
+            self._wake.clear()
+            window = ahead or await self._next(db)
+            if window is None:
+                await self._moved()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._poll):
                         await self._wake.wait()
-        raise Fenced("the lease ran out")
+                continue
+            reading = asyncio.create_task(self._ahead(db, window.last))
+            try:
+                await self._send(window)
+                ahead = await reading
+            finally:
+                reading.cancel()
+            await self._moved()
+            self._moving = asyncio.create_task(self._move(window.last, dict(self._offsets)))
 
-    async def _pass(self, db: Db) -> bool:
-        """Publishes what is final; True if there may be more at once."""
-        raws = await self._read(db, None)
+    async def _next(self, db: Db) -> Window | None:
+        """What is final behind what was sent; None where there is nothing."""
+        raws = await self._read(db, self._sent)
         if not raws:
-            return False
-        final = _contiguous(raws, self.cursor)
-        if final:
-            await self._publish(db, final)
-            return True
-        await asyncio.sleep(self._gap_patience)
-        raws = await self._read(db, None)
-        if _contiguous(raws, self.cursor):
-            return True
+            return None
+        if not _contiguous(raws, self._sent):
+            await asyncio.sleep(self._gap_patience)
+            raws = await self._read(db, self._sent)
+        if final := _contiguous(raws, self._sent):
+            return self._window_of(final)
         highest = raws[-1].position
         await self._holders_gone(db)
         # Events that filled the gap may push the highest out of this window: final is what it holds.
-        await self._publish(db, await self._read(db, highest))
-        return True
+        return self._window_of(await self._read(db, self._sent, highest))
+
+    async def _ahead(self, db: Db, after: int) -> Window | None:
+        """What is behind a window while that is sent, if there is a backlog: otherwise the next read finds more."""
+        raws = _contiguous(await self._read(db, after), after)
+        return self._window_of(raws) if len(raws) == self._window else None
 
     async def _holders_gone(self, db: Db) -> None:
         """Waits until every transaction that holds the append lock now holds it no more."""
@@ -186,36 +219,35 @@ class Relay:
             await asyncio.sleep(self._gap_patience)
             holders &= {row[0] for row in await db.fetch(_HOLDERS, *LOCK)}
 
-    async def _read(self, db: Db, up_to: int | None) -> list[Raw]:
-        return [raw_of(row) for row in await db.fetch(_READ, self.cursor, up_to, self._window, WINDOW_BYTES)]
+    async def _read(self, db: Db, after: int, up_to: int | None = None) -> list[Raw]:
+        return [Raw._make(row) for row in await db.fetch(_READ, after, up_to, self._window, WINDOW_BYTES)]
 
-    async def _publish(self, db: Db, raws: list[Raw]) -> None:
-        """Sends what is public of these events, which are all that will ever be between the cursor and the last of
-        them, and moves the cursor there."""
-        window: dict[int, list[Record]] = {}
-        final, sent = raws[-1].position, 0
+    def _window_of(self, raws: list[Raw]) -> Window:
+        records: dict[int, list[Record]] = {}
         now = int(time.time() * 1000)
         for raw in raws:
             if raw.type in self._public and raw.id not in self._skip:
-                record = Record(
-                    raw.stream.encode(),
-                    raw.data,
-                    headers_of(raw, self._source),
-                    min(int(raw.recorded_at.timestamp() * 1000), now),  # brokers refuse the future
-                )
-                window.setdefault(partition_of(raw.stream, self._partitions), []).append(record)
-                sent += 1
+                at = min(int(raw.recorded_at.timestamp() * 1000), now)  # brokers refuse the future
+                record = Record(raw.stream.encode(), raw.data, headers_of(raw, self._source), at)
+                records.setdefault(partition_of(raw.stream, self._partitions), []).append(record)
+        return Window(raws[-1].position, records)
+
+    async def _send(self, window: Window) -> None:
         await self._failpoint("relay_read")
-        if window:
-            self._offsets.update(await self._producer.send(self._topic, window, self._partitions))
+        if window.records:
+            self._offsets.update(await self._producer.send(self._topic, window.records, self._partitions))
+        self._sent = window.last
+        self._metrics.relayed.inc(sum(map(len, window.records.values())))
         await self._failpoint("relay_sent")
-        offsets = orjson.dumps({str(p): o for p, o in self._offsets.items()}).decode()
-        status = await db.execute(
+
+    async def _move(self, last: int, offsets: Mapping[int, int]) -> None:
+        """Moves the cursor, which proves the lease. Raises Fenced."""
+        status = await self._pool.execute(
             "with mine as (update lease set leased_until = clock_timestamp() + make_interval(secs => $5)"
             " where name = $3 and epoch = $4 returning 1)"
             " update store set published = $1, topic_offsets = $2 where exists (select 1 from mine)",
-            final,
-            offsets,
+            last,
+            orjson.dumps({str(p): o for p, o in offsets.items()}).decode(),
             self._lease.name,
             self._lease.epoch if self._lease.epoch is not None else -1,
             self._lease.seconds,
@@ -223,11 +255,21 @@ class Relay:
         if status != "UPDATE 1":
             self._lease.epoch = None
             raise Fenced("another relay leads")
-        self.cursor = final
+        self.cursor = last
         self._pause = self._poll
         self._metrics.relay_refused.set(0)
-        self._metrics.relayed.inc(sent)
-        self._on_published(final)
+        self._on_published(last)
+
+    async def _moved(self) -> None:
+        """Waits until the cursor is where it is being moved. Raises Fenced."""
+        moving, self._moving = self._moving, None
+        if moving is not None:
+            await moving
+
+    async def _settled(self) -> None:
+        """The same when leading ends, for whatever reason: that is told already."""
+        with contextlib.suppress(Exception):
+            await self._moved()
 
 
 def _contiguous(raws: list[Raw], cursor: int) -> list[Raw]:

@@ -27,7 +27,8 @@ from events.envelope import CONTENT_TYPE, SPEC_VERSION
 from events.states import State
 
 from engine.errors import Fenced, passes
-from engine.kafka import Producer, Record, Watcher, partition_of
+from engine.kafka import Watcher, partition_of
+from engine.producer import Producer, Record
 from engine.relay import Relay
 from engine.store import Db, Store
 from engine.views import PublicState

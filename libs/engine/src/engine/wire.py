@@ -18,6 +18,9 @@ from engine.facts import Fact
 
 Headers = list[tuple[str, bytes]]
 
+_CONTENT_TYPE = ("content-type", CONTENT_TYPE.encode())
+_SPEC_VERSION = ("ce_specversion", SPEC_VERSION.encode())
+
 
 class Raw(NamedTuple):
     """A stored or received event, not yet decoded."""
@@ -77,15 +80,16 @@ def raw_of(row: asyncpg.Record) -> Raw:
 
 
 def headers_of(raw: Raw, source: str) -> Headers:
+    stream = raw.stream.encode()
     headers = [
-        ("content-type", CONTENT_TYPE.encode()),
-        ("ce_specversion", SPEC_VERSION.encode()),
+        _CONTENT_TYPE,
+        _SPEC_VERSION,
         ("ce_id", str(raw.id).encode()),
         ("ce_source", source.encode()),
         ("ce_type", raw.type.encode()),
         ("ce_time", _instant(raw.occurred_at)),
-        ("ce_subject", raw.stream.encode()),
-        ("ce_partitionkey", raw.stream.encode()),
+        ("ce_subject", stream),
+        ("ce_partitionkey", stream),
         ("ce_correlationid", str(raw.correlation_id).encode()),
         ("ce_actor", raw.actor.encode()),
         ("ce_sequence", sequence(raw.incarnation, raw.position).encode()),

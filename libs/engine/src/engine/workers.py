@@ -16,10 +16,11 @@ from events import CATALOGUE, published_by
 from engine.consumer import Consumer, Source
 from engine.errors import passes
 from engine.handlers import ProcessHandler
-from engine.kafka import Producer, Watcher
+from engine.kafka import Watcher
 from engine.leases import Lease
 from engine.log_reader import LogReader
 from engine.metrics import Metrics
+from engine.producer import Producer
 from engine.recovery import Recovery
 from engine.relay import Relay
 from engine.state_topic import StateTopic
