@@ -48,7 +48,7 @@ def test_every_declared_document_is_shown_by_its_service(service: str) -> None:
     shown = importlib.import_module(f"{service}.states").STATES
     assert [each.document for each in shown] == list(STATES[service])
     for each in shown:
-        assert each.document.state_key.startswith(f"{each.decider.category}-{{")
+        assert each.document.event_key.startswith(f"{each.decider.category}-{{")
 
 
 @pytest.mark.parametrize(

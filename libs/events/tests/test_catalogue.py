@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from events import CATALOGUE, TOPICS, Event, Topic
-from events.base import TYPE_PATTERN, owner_of, personal_data_of
-from events.catalogue import every
+from events.base import TYPE_PATTERN, Versioned, owner_of, personal_data_of
+from events.catalogue import every, language
 from events.document import catalogue_page, schema_of
 from events.releases import Golden, newest
 from events.states import STATES
@@ -14,23 +14,24 @@ from events.states import STATES
 ROOT = Path(__file__).parents[3]
 FOLDER = Path(__file__).parents[1]
 PUBLIC = every()
+LANGUAGE = language()
 
 
-def example_of(event: type[Event]) -> Golden:
+def example_of(event: type[Versioned]) -> Golden:
     pin = newest(FOLDER, event)
     assert pin is not None
     return pin.golden()
 
 
-@pytest.mark.parametrize("event", PUBLIC, ids=lambda event: event.event_type)
-def test_every_event_says_what_happened_and_belongs_to_its_service(event: type[Event]) -> None:
+@pytest.mark.parametrize("event", LANGUAGE, ids=lambda event: event.event_type)
+def test_every_event_and_state_says_what_it_is_and_belongs_to_its_service(event: type[Versioned]) -> None:
     assert event.__doc__
     assert TYPE_PATTERN.match(event.event_type)
-    assert event in CATALOGUE[owner_of(event)]
+    assert event in (*CATALOGUE[owner_of(event)], *STATES[owner_of(event)])
 
 
-@pytest.mark.parametrize("event", PUBLIC, ids=lambda event: event.event_type)
-def test_the_key_that_an_event_declares_is_the_one_of_its_example(event: type[Event]) -> None:
+@pytest.mark.parametrize("event", LANGUAGE, ids=lambda event: event.event_type)
+def test_the_declared_key_is_the_one_of_the_example(event: type[Versioned]) -> None:
     example = example_of(event)
     uuid = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     declared = event.event_key.replace("{uuid}", "<uuid>").format(**example.value).replace("<uuid>", uuid)
@@ -53,7 +54,7 @@ def test_a_mark_of_personal_data_is_in_the_schema_and_on_the_page() -> None:
 
 
 def test_the_catalogue_page_is_up_to_date() -> None:
-    revisions = {event.event_type: pin.revision for event in PUBLIC if (pin := newest(FOLDER, event))}
+    revisions = {event.event_type: pin.revision for event in LANGUAGE if (pin := newest(FOLDER, event))}
     assert (ROOT / "docs" / "events.md").read_text() == catalogue_page(CATALOGUE, revisions, STATES), "run `make docs`"
 
 

@@ -13,9 +13,10 @@ import pytest
 from events import Event
 from events.__main__ import main
 from events.base import Upcast
-from events.catalogue import every
+from events.catalogue import language
 from events.document import schema_of
 from events.releases import LEDGER, forgotten, newest, pin, pins, problems, release
+from events.states import State
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import create_model
 
@@ -78,7 +79,7 @@ def record(folder: Path, name: str, **value: Any) -> None:
 
 
 def test_today_keeps_to_everything_that_was_released() -> None:
-    assert problems(FOLDER, every()) == []
+    assert problems(FOLDER, language()) == []
 
 
 def test_every_revision_was_released_with_its_golden_record() -> None:
@@ -101,7 +102,7 @@ def test_nothing_that_was_released_was_ever_rewritten() -> None:
 def test_a_golden_record_is_what_its_schema_says_and_is_read_whole(each: Any) -> None:
     golden = each.golden()
     Draft202012Validator(each.schema(), format_checker=FormatChecker()).validate(golden.value)
-    [reader] = [event for event in every() if each.type in (event.event_type, *event.upcasts)]
+    [reader] = [word for word in language() if each.type in (word.event_type, *word.upcasts)]
     if reader.event_type == each.type:
         read = reader.model_validate_json(json.dumps(golden.value))
         assert json.loads(read.data()).items() >= dict(golden.value).items()
@@ -215,12 +216,39 @@ def test_the_ledger_is_what_sha256sum_reads(folder: Path) -> None:
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", LEDGER], cwd=folder, check=True)
 
 
+# -- states
+
+
+def test_a_state_is_promised_as_an_event_is(tmp_path: Path) -> None:
+    def waving(**fields: Any) -> type[State]:
+        made: type[State] = create_model(
+            "WavingState",
+            __base__=State,
+            __cls_kwargs__={"type": "cauce.partner.WavingState.v1", "key": "partner-{partner_id}"},
+            **{"hand": (str, ...)} | fields,
+        )
+        return made
+
+    for name in ("schemas", "golden"):
+        (tmp_path / name).mkdir()
+    pin(tmp_path, [waving()])
+    record(tmp_path, "cauce.partner.WavingState.v1.1", hand="left")
+    release(tmp_path)
+    assert problems(tmp_path, [waving()]) == []
+    [sentence] = problems(tmp_path, [waving(times=(int, 1))])
+    assert sentence.endswith("pin it with `python -m events pin`")
+    narrower = waving(hand=(int, ...))
+    pin(tmp_path, [narrower])
+    said = "cauce.partner.WavingState.v1.1: hand of the event: was string and is integer"
+    assert any(sentence.startswith(said) for sentence in problems(tmp_path, [narrower]))
+
+
 # -- a new major
 
 
 def test_an_event_that_is_gone_is_still_stored(folder: Path) -> None:
     [sentence] = problems(folder, [])
-    assert sentence == f"{NAME}.1: no event reads it any more: keep the event, or give its successor an upcast"
+    assert sentence == f"{NAME}.1: nothing reads it any more: keep it, or give its successor an upcast"
 
 
 def test_a_new_major_reads_the_golden_record_of_the_old_one_through_its_upcast(folder: Path) -> None:

@@ -181,7 +181,7 @@ class StateTopic:
             state = self._states[stream[:-37]]
             shown = state.show(UUID(stream[-36:]), loaded.state) if loaded.version else None
             headers = self._headers(stream, state.document, loaded.version)
-            value = None if shown is None else shown.model_dump_json().encode()
+            value = None if shown is None else shown.data()
             records.append(Record(stream.encode(), value, headers, now))
         return records
 
@@ -192,7 +192,7 @@ class StateTopic:
             ("ce_specversion", SPEC_VERSION.encode()),
             ("ce_id", str(uuid5(UUID(stream[-36:]), f"{stream}/{incarnation}/{version}")).encode()),
             ("ce_source", self._source.encode()),
-            ("ce_type", document.state_type.encode()),
+            ("ce_type", document.event_type.encode()),
             ("ce_subject", stream.encode()),
             ("ce_partitionkey", stream.encode()),
             ("ce_incarnation", b"%d" % incarnation),

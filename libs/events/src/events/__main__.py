@@ -3,11 +3,12 @@
     python -m events catalogue     prints docs/events.md
     python -m events asyncapi      prints docs/asyncapi.json, an AsyncAPI 3 document
     python -m events html          prints docs/asyncapi.html, the same for a browser
-    python -m events pin           writes a draft of the schema of every event that is new or has changed
-    python -m events check         says where an event breaks what was released; exit 1 if one does
+    python -m events pin           writes a draft of the schema of every event or state that is new or has changed
+    python -m events check         says where one breaks what was released; exit 1 if one does
     python -m events release       makes the drafts promises: nobody changes them from then on
 
-A changed event goes this way: add the optional field, `pin`, write the golden record that `check` asks for, `release`.
+A changed event or state goes this way: add the optional field, `pin`, write the golden record that `check` asks for,
+`release`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from events.asyncapi import asyncapi
-from events.catalogue import CATALOGUE, every
+from events.catalogue import CATALOGUE, language
 from events.document import catalogue_page
 from events.html import html_page
 from events.releases import Golden, Pin, forgotten, newest, pin, problems, release
@@ -58,13 +59,13 @@ def print_html(folder: Path) -> int:
 
 
 def write_drafts(folder: Path) -> int:
-    for path in pin(folder, every()):
+    for path in pin(folder, language()):
         print(f"pinned {path}")
     return 0
 
 
 def write_release(folder: Path) -> int:
-    if found := problems(folder, every()):
+    if found := problems(folder, language()):
         return _told(found)
     for path in release(folder):
         print(f"released {path}")
@@ -72,7 +73,7 @@ def write_release(folder: Path) -> int:
 
 
 def check(folder: Path) -> int:
-    found = problems(folder, every())
+    found = problems(folder, language())
     try:
         found += [f"the ledger lost the line {line}: take it back" for line in forgotten(folder)]
     except (OSError, subprocess.CalledProcessError):
@@ -87,7 +88,7 @@ def _told(found: list[str]) -> int:
 
 
 def _newest(folder: Path) -> dict[str, Pin]:
-    found = {event.event_type: newest(folder, event) for event in every()}
+    found = {event.event_type: newest(folder, event) for event in language()}
     if missing := [type for type, last in found.items() if last is None]:
         raise SystemExit(f"not pinned yet: {', '.join(missing)}. Do `python -m events pin` first")
     return {type: last for type, last in found.items() if last is not None}

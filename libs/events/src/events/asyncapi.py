@@ -7,15 +7,14 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from events.base import Event
+from events.base import Event, Versioned
 from events.document import Catalogue, States, promise, said_of
 from events.envelope import CONTENT_TYPE, ENVELOPE, STATE_ENVELOPE, Attribute
 from events.releases import Golden
-from events.states import State
 from events.topics import Topic, state_topic, topic
 
 Node = dict[str, Any]
-Carried = type[Event] | type[State]
+Carried = type[Versioned]
 
 DESCRIPTION = """\
 Events of Cauce, which runs a company's channel: franchisees, resellers and distributors. Each service says what \
@@ -26,9 +25,9 @@ by key. Ignore fields, headers and types that you do not know."""
 
 
 def asyncapi(catalogue: Catalogue, examples: Mapping[str, Golden], states: States) -> Node:
-    """The document. `examples` has a golden record for each event type."""
-    events = [event for events in catalogue.values() for event in events]
-    documents = [document for documents in states.values() for document in documents]
+    """The document. `examples` has a golden record for each type."""
+    events: list[Carried] = [event for events in catalogue.values() for event in events]
+    documents: list[Carried] = [document for documents in states.values() for document in documents]
     payloads, shared = _payloads([*events, *documents])
     return {
         "asyncapi": "3.0.0",
@@ -45,8 +44,8 @@ def asyncapi(catalogue: Catalogue, examples: Mapping[str, Golden], states: State
         },
         "components": {
             "messages": {
-                **{_message_id(each): _message(each, payloads[each], examples[each.event_type]) for each in events},
-                **{_message_id(each): _state_message(each, payloads[each]) for each in documents},
+                _message_id(each): _message(each, payloads[each], examples[each.event_type])
+                for each in (*events, *documents)
             },
             "messageTraits": {
                 "event": {"contentType": CONTENT_TYPE, "headers": _headers(ENVELOPE)},
@@ -97,26 +96,16 @@ def _operation(channel: str, carried: Sequence[Carried]) -> Node:
     }
 
 
-def _message(event: type[Event], payload: Node, example: Golden) -> Node:
+def _message(each: Carried, payload: Node, example: Golden) -> Node:
+    kind = "event" if issubclass(each, Event) else "state"
     return {
-        "name": event.event_type,
-        "title": event.__name__,
-        "description": said_of(event),
-        "traits": [_ref("components/messageTraits/event")],
+        "name": each.event_type,
+        "title": each.__name__,
+        "description": said_of(each),
+        "traits": [_ref(f"components/messageTraits/{kind}")],
         "payload": payload,
-        "bindings": {"kafka": {"key": _key(event.event_key), "bindingVersion": "0.5.0"}},
-        "examples": [{"name": event.__name__, "headers": dict(example.headers), "payload": dict(example.value)}],
-    }
-
-
-def _state_message(state: type[State], payload: Node) -> Node:
-    return {
-        "name": state.state_type,
-        "title": state.__name__,
-        "description": said_of(state),
-        "traits": [_ref("components/messageTraits/state")],
-        "payload": payload,
-        "bindings": {"kafka": {"key": _key(state.state_key), "bindingVersion": "0.5.0"}},
+        "bindings": {"kafka": {"key": _key(each.event_key), "bindingVersion": "0.5.0"}},
+        "examples": [{"name": each.__name__, "headers": dict(example.headers), "payload": dict(example.value)}],
     }
 
 
@@ -153,8 +142,7 @@ def _payloads(models: Sequence[Carried]) -> tuple[dict[Carried, Node], Node]:
 
 
 def _message_id(model: Carried) -> str:
-    type = model.event_type if issubclass(model, Event) else model.state_type
-    return type.removeprefix("cauce.").replace(".", "-")
+    return model.event_type.removeprefix("cauce.").replace(".", "-")
 
 
 def _ref(path: str) -> Node:

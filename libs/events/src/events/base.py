@@ -1,4 +1,4 @@
-"""What every event of the published language is: a frozen value with a name, a major version and a key."""
+"""What every word of the published language is: a frozen value with a name, a major version and a key."""
 
 from __future__ import annotations
 
@@ -33,53 +33,60 @@ class PersonalData:
         return handler(schema) | {PERSONAL: self.of}
 
 
-class Event(BaseModel):
-    """A fact in the past tense. Declared once, named once:
+class Versioned(BaseModel):
+    """Data under a name with a major version, which outlives the code that wrote it: an event, or a state.
 
-        class PartnerSigned(Event, type="cauce.contract.PartnerSigned.v1", key="contract-{contract_id}"): ...
-
-    `key` names the stream, which is the record's key on Kafka, by the event's own field; `{uuid}` where no field has
-    the stream's id. A public event has one. `erases` is the field that names a person of whom nothing may be read
-    any more: what a restore would bring back of them is erased again.
-    `upcasts` maps the type names of older majors to a function that lifts their stored data to this
-    version; stored bytes are never rewritten. Fields that a reader does not know are ignored.
+    `type` is the record's `ce_type` on Kafka, and what it is stored as. `key` names the stream, which is the record's
+    key, by a field of its own; `{uuid}` where no field has the stream's id. `upcasts` maps the type names of older
+    majors to a function that lifts their data to this version; stored bytes are never rewritten. Fields that a reader
+    does not know are ignored.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64")
 
     event_type: ClassVar[str] = ""
     event_key: ClassVar[str] = ""
-    event_erases: ClassVar[str] = ""
     upcasts: ClassVar[Mapping[str, Upcast]] = {}
 
     def __init_subclass__(
-        cls,
-        *,
-        type: str = "",
-        key: str = "",
-        erases: str = "",
-        upcasts: Mapping[str, Upcast] | None = None,
-        **kwargs: Any,
+        cls, *, type: str = "", key: str = "", upcasts: Mapping[str, Upcast] | None = None, **kwargs: Any
     ) -> None:
         super().__init_subclass__(**kwargs)
+        if Versioned in cls.__bases__:
+            return  # a kind of them, and none itself
         match = TYPE_PATTERN.match(type)
         if match is None:
             raise TypeError(f"{cls.__name__}: type={type!r} is not of the form cauce.<service>.<EventName>.v<major>")
         if match["event"] != cls.__name__:
             raise TypeError(f"{cls.__name__}: the class is called otherwise than its type {type!r}")
         cls.event_type = type
-        if erases and erases not in cls.__annotations__:
-            raise TypeError(f"{cls.__name__}: erases={erases!r} is no field of it")
         cls.event_key = key
-        cls.event_erases = erases
         cls.upcasts = upcasts or {}
 
     def data(self) -> bytes:
-        """The event's JSON, as it is stored and as it is sent."""
+        """Its JSON, as it is stored and as it is sent."""
         return self.model_dump_json().encode()
 
 
-def owner_of(event: type[Event]) -> str:
+class Event(Versioned):
+    """A fact in the past tense. Declared once, named once:
+
+        class PartnerSigned(Event, type="cauce.contract.PartnerSigned.v1", key="contract-{contract_id}"): ...
+
+    A public event has a key. `erases` is the field that names a person of whom nothing may be read any more: what a
+    restore would bring back of them is erased again.
+    """
+
+    event_erases: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, erases: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if erases and erases not in cls.__annotations__:
+            raise TypeError(f"{cls.__name__}: erases={erases!r} is no field of it")
+        cls.event_erases = erases
+
+
+def owner_of(event: type[Versioned]) -> str:
     """The service that publishes it."""
     return event.event_type.split(".")[1]
 

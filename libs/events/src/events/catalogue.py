@@ -1,11 +1,12 @@
-"""Who publishes what: the one list of public events, by service."""
+"""Who publishes what: the one list of public events, by service, and all that is promised to others."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from events import contract, partner, performance, risk, training
-from events.base import Event
+from events.base import Event, Versioned
+from events.states import STATES
 
 CATALOGUE: Mapping[str, tuple[type[Event], ...]] = {
     "partner": partner.PUBLIC,
@@ -24,3 +25,8 @@ def published_by(service: str) -> tuple[type[Event], ...]:
 def every() -> tuple[type[Event], ...]:
     """All public events, service by service."""
     return tuple(event for events in CATALOGUE.values() for event in events)
+
+
+def language() -> tuple[type[Versioned], ...]:
+    """All that outside readers rely on: the public events, and the documents of the state topics."""
+    return *every(), *(state for states in STATES.values() for state in states)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from events.base import Event, personal_data_of
+from events.base import Event, Versioned, personal_data_of
 from events.envelope import ENVELOPE, STATE_ENVELOPE
 from events.states import State
 from events.topics import Topic, state_topic, topic
@@ -17,11 +17,11 @@ from events.topics import Topic, state_topic, topic
 Catalogue = Mapping[str, tuple[type[Event], ...]]
 States = Mapping[str, tuple[type[State], ...]]
 Revisions = Mapping[str, int]
-"""The newest pinned revision by event type."""
+"""The newest pinned revision by type."""
 
 
-def schema_of(event: type[Event]) -> dict[str, Any]:
-    """The event's data as JSON Schema (draft 2020-12), as it is written: decimals are strings, instants RFC 3339."""
+def schema_of(event: type[Versioned]) -> dict[str, Any]:
+    """Its data as JSON Schema (draft 2020-12), as it is written: decimals are strings, instants RFC 3339."""
     schema = event.model_json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:{event.event_type}", **schema}
 
@@ -79,7 +79,7 @@ def _page(catalogue: Catalogue, revisions: Revisions, states: States) -> Iterato
         for event in events:
             yield from _section(event, revisions[event.event_type])
         if service in states:
-            yield from _states(service, states[service])
+            yield from _states(service, states[service], revisions)
 
 
 def _headers() -> Iterator[Sequence[str]]:
@@ -96,24 +96,23 @@ def _personal(catalogue: Catalogue) -> Iterator[Sequence[str]]:
             yield event.__name__, f"`{field}`", f"`{of}`"
 
 
-def _section(event: type[Event], revision: int) -> Iterator[str]:
-    file = f"{event.event_type}.{revision}.json"
-    yield f"\n### {event.__name__}\n"
-    yield said_of(event)
+def _section(each: type[Versioned], revision: int) -> Iterator[str]:
+    file = f"{each.event_type}.{revision}.json"
+    yield f"\n### {each.__name__}\n"
+    yield said_of(each)
     yield (
-        f"\n`{event.event_type}`, key `{event.event_key}`;"
+        f"\n`{each.event_type}`, key `{each.event_key}`;"
         f" [schema](../libs/events/schemas/{file}), [example](../libs/events/golden/{file})\n"
     )
-    yield from _table(("field", "type", ""), _fields(event))
+    yield from _table(("field", "type", ""), _fields(each))
 
 
-def _states(service: str, states: tuple[type[State], ...]) -> Iterator[str]:
+def _states(service: str, states: tuple[type[State], ...], revisions: Revisions) -> Iterator[str]:
     declared = state_topic(service)
-    yield f"\n### Now: `{declared.name}`"
+    yield f"\n## {service}-svc now: `{declared.name}`"
     yield f"\n{promise(declared).capitalize()}. A record without a value: the thing is not there any more."
     for state in states:
-        yield f"\n{said_of(state)} `{state.state_type}`, key `{state.state_key}`.\n"
-        yield from _table(("field", "type", ""), _fields(state))
+        yield from _section(state, revisions[state.event_type])
 
 
 def _fields(model: type[BaseModel]) -> Iterator[Sequence[str]]:

@@ -1,6 +1,6 @@
-"""What was released of each event, and whether today's code still keeps to it.
+"""What was released of each event and state, and whether today's code still keeps to it.
 
-In a folder: `schemas/<type>.<n>.json`, the n-th revision of an event's schema; `golden/<type>.<n>.json`, a record that
+In a folder: `schemas/<type>.<n>.json`, the n-th revision of its schema; `golden/<type>.<n>.json`, a record that
 was sent under it; and `released.sha256`, the sums of those that outside readers rely on, in the form of `sha256sum -c`.
 What is not in there is a draft. A line that was ever in there stays: see `forgotten`.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from events.base import Event, Upcast
+from events.base import Upcast, Versioned
 from events.compatibility import breaks, contract_of
 from events.document import schema_of
 
@@ -28,7 +28,7 @@ _LINE = re.compile(r"^[0-9a-f]{64}  \S+$")
 
 @dataclass(frozen=True, order=True)
 class Pin:
-    """One revision of one event type."""
+    """One revision of one type."""
 
     folder: Path
     type: str
@@ -78,11 +78,11 @@ def pins(folder: Path) -> list[Pin]:
     return sorted(Pin(folder, type, int(revision)) for type, _, revision in found)
 
 
-def newest(folder: Path, event: type[Event]) -> Pin | None:
+def newest(folder: Path, event: type[Versioned]) -> Pin | None:
     return max((pin for pin in pins(folder) if pin.type == event.event_type), default=None)
 
 
-def pin(folder: Path, events: Iterable[type[Event]]) -> list[Path]:
+def pin(folder: Path, events: Iterable[type[Versioned]]) -> list[Path]:
     """Writes a draft for every event whose contract is not the newest pinned one; what is released stays as it is.
     Returns the files that were written."""
     released, written = _ledger(folder).keys(), []
@@ -106,8 +106,8 @@ def release(folder: Path) -> list[Path]:
     return entered
 
 
-def problems(folder: Path, events: Sequence[type[Event]]) -> list[str]:
-    """Where today's events do not keep to what was released, a sentence each."""
+def problems(folder: Path, events: Sequence[type[Versioned]]) -> list[str]:
+    """Where today's events and states do not keep to what was released, a sentence each."""
     readers = dict(_readers(events))
     found = list(_unpinned(folder, events))
     for pin in pins(folder):
@@ -137,7 +137,7 @@ def forgotten(folder: Path) -> list[str]:
     return sorted(once - {f"{sum}  {name}" for name, sum in _ledger(folder).items()})
 
 
-def _unpinned(folder: Path, events: Sequence[type[Event]]) -> Iterator[str]:
+def _unpinned(folder: Path, events: Sequence[type[Versioned]]) -> Iterator[str]:
     for event in events:
         last = newest(folder, event)
         if last is None:
@@ -146,10 +146,10 @@ def _unpinned(folder: Path, events: Sequence[type[Event]]) -> Iterator[str]:
             yield f"{event.event_type} is another than {last.path.name}: pin it with `python -m events pin`"
 
 
-def _promises(pin: Pin, readers: Mapping[str, tuple[type[Event], Upcast | None]]) -> Iterator[str]:
+def _promises(pin: Pin, readers: Mapping[str, tuple[type[Versioned], Upcast | None]]) -> Iterator[str]:
     """What the pin's own readers, and what was stored under it, would miss today."""
     if pin.type not in readers:
-        yield "no event reads it any more: keep the event, or give its successor an upcast"
+        yield "nothing reads it any more: keep it, or give its successor an upcast"
         return
     event, upcast = readers[pin.type]
     if upcast is None:
@@ -169,7 +169,7 @@ def _promises(pin: Pin, readers: Mapping[str, tuple[type[Event], Upcast | None]]
         yield f"today's {event.__name__} cannot read its golden record: {error.errors(include_url=False)}"
 
 
-def _readers(events: Iterable[type[Event]]) -> Iterator[tuple[str, tuple[type[Event], Upcast | None]]]:
+def _readers(events: Iterable[type[Versioned]]) -> Iterator[tuple[str, tuple[type[Versioned], Upcast | None]]]:
     for event in events:
         yield event.event_type, (event, None)
         for type, upcast in event.upcasts.items():

@@ -1,43 +1,33 @@
 """The documents of the compacted `<service>.state` topics: how a thing is now, for systems that need no history.
 
 The record's key is the stream. A record without a value says that the thing is not there any more. Like events, the
-documents only grow by optional fields; anything else is a new major. Sealed personal data stays sealed.
+documents are pinned and released, and only grow by optional fields; anything else is a new major with an upcast, which
+takes the place of the old one on the topic. Sealed personal data stays sealed.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from events.base import Period
+from events.base import Period, Versioned
 from events.partner import ExternalRef, PartnerKind, TaxId
 from events.performance import Trend
 from events.risk import RestrictionKind
 
-TYPE_PATTERN = re.compile(r"^cauce\.(?P<service>[a-z]+)\.(?P<name>[A-Z][A-Za-z]+State)\.v[1-9][0-9]*$")
 
-
-class State(BaseModel):
+class State(Versioned):
     """`class PartnerState(State, type="cauce.partner.PartnerState.v1", key="partner-{partner_id}")`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    state_type: ClassVar[str] = ""
-    state_key: ClassVar[str] = ""
-
-    def __init_subclass__(cls, *, type: str = "", key: str = "", **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        match = TYPE_PATTERN.match(type)
-        if match is None or match["name"] != cls.__name__ or not key:
-            raise TypeError(f"{cls.__name__}: give type='cauce.<service>.{cls.__name__}.v<major>' and key='<stream>'")
-        cls.state_type = type
-        cls.state_key = key
+    def __init_subclass__(cls, *, key: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(key=key, **kwargs)
+        if not cls.__name__.endswith("State") or not key:
+            raise TypeError(f"{cls.__name__}: a state is called ...State, and has key='<stream>'")
 
 
 class _Part(BaseModel):
