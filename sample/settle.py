@@ -71,7 +71,7 @@ async def _head(service: Service) -> Head:
 
 async def _heard(service: Service, source: str | None, head: Head) -> None:
     """`head` is the service's own; of what others have published, all up to now is waited for."""
-    subscriptions = await service.get("/subscriptions")
+    subscriptions = (await service.get("/subscriptions"))["items"]
     for each in subscriptions:
         if each["parked"]:
             raise Stuck(

@@ -159,8 +159,7 @@ def known(document: dict[str, Any], client: httpx.Client) -> dict[str, list[str]
     found: dict[str, list[str]] = {}
     for path, operations in document["paths"].items():
         if "get" in operations and "{" not in path and path not in ("/metrics", "/log/published"):
-            answer = client.get(path).json()
-            for item in answer if isinstance(answer, list) else answer.get("items", []):
+            for item in client.get(path).json().get("items", []):
                 for name, value in item.items():
                     if isinstance(value, str):
                         found.setdefault(name, []).append(value)

@@ -39,7 +39,7 @@ class Fake:
             self.published = max(self.published, int(params["position"]))
             return reply({"reached": True})
         if path == "/subscriptions":
-            return reply([self.row(source) for source in self.sources])
+            return reply({"items": [self.row(source) for source in self.sources], "next": None})
         if path == "/backfill":
             self.timers.append(orjson.loads(request.content)["reached"])
             return reply({"reached": self.timers[-1] if len(self.timers) > 1 else None})

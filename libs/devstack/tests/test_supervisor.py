@@ -29,7 +29,8 @@ assert os.environ["CAUCE_POSTGRES_URL"].endswith("/" + name) and os.environ["CAU
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        body = [{"name": "x", "source": "partner", "lag": 0, "parked": 0}] if self.path == "/subscriptions" else {}
+        subscription = {"name": "x", "source": "partner", "lag": 0, "parked": 0}
+        body = {"items": [subscription], "next": None} if self.path == "/subscriptions" else {}
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())

@@ -78,9 +78,10 @@ async def test_a_wait_is_at_most_thirty_seconds(ops):
 
 
 async def test_subscriptions_say_how_far_behind_they_are(ops, parked):
-    assert (await ops.get("/subscriptions")).json() == [
-        {"name": "lending.reminding", "source": "lending", "lag": 3, "parked": 1}
-    ]
+    assert (await ops.get("/subscriptions")).json() == {
+        "items": [{"name": "lending.reminding", "source": "lending", "lag": 3, "parked": 1}],
+        "next": None,
+    }
 
 
 async def test_one_may_wait_until_a_subscription_has_handled_a_position_or_all_of_a_topic(ops, engine):
@@ -102,8 +103,20 @@ async def test_parked_streams_are_listed_with_the_reason(ops, parked):
         "since": "2026-09-01T00:00:00Z",
         "events": 3,
     }
-    assert (await ops.get("/parked-streams")).json() == [expected]
-    assert (await ops.get("/parked-streams?subscription=another")).json() == []
+    assert (await ops.get("/parked-streams")).json() == {"items": [expected], "next": None}
+    assert (await ops.get("/parked-streams?subscription=another")).json() == {"items": [], "next": None}
+
+
+async def test_many_parked_streams_come_a_page_at_a_time(ops, engine):
+    streams = [f"loan-{uuid4()}" for _ in range(5)]
+    engine.parked_streams += [ParkedStream("lending.reminding", stream, "no", SINCE, 1) for stream in streams]
+    seen, after = [], {}
+    while after is not None:
+        page = (await ops.get("/parked-streams", params={"limit": 2, **after})).json()
+        assert len(page["items"]) <= 2
+        seen += [each["stream"] for each in page["items"]]
+        after = page["next"] and {"after": page["next"]}
+    assert seen == sorted(streams)
 
 
 async def test_a_parked_stream_is_retried(ops, parked):

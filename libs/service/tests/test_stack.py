@@ -71,7 +71,7 @@ async def test_a_command_goes_from_the_wire_to_the_log_and_its_consequence_can_b
     assert (shown["version"], shown["state"]) == (2, {"amount": "5", "approved_by": "policy"})
     published = f"/log/published?position={receipt['position']}&wait=20"
     assert (await client.get(published)).json() == {"reached": True}
-    assert [s["name"] for s in (await client.get("/subscriptions")).json()] == ["lending.small_loans"]
+    assert [s["name"] for s in (await client.get("/subscriptions")).json()["items"]] == ["lending.small_loans"]
     assert 'route="/loans"' in (await client.get("/metrics")).text
 
 

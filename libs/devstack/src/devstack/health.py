@@ -64,7 +64,7 @@ async def backlog(client: httpx.AsyncClient, service: Service, token: str) -> tu
     try:
         answer = await client.get(f"{service.url}/subscriptions", headers={"Authorization": f"Bearer {token}"})
         answer.raise_for_status()
-        told = answer.json()
+        told = answer.json()["items"]
         return max((each["lag"] for each in told), default=0), sum(each["parked"] for each in told)
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None, None

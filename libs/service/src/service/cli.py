@@ -24,7 +24,7 @@ from rich.table import Table
 
 from service import server
 from service.addresses import addresses
-from service.client import Failed, ask
+from service.client import Failed, ask, every
 from service.routing import UnsafeRoute
 from service.settings import InvalidSettings, KafkaSettings
 from service.topics import look_after_all
@@ -197,7 +197,7 @@ def parked_list(name: Service) -> None:
     Example: [b]cauce parked list risk[/b]
     """
     with sentences():
-        found = ask(name, "GET", "/parked-streams")
+        found = every(name, "/parked-streams")
     if not found:
         out.print(f"{name}: nothing is parked.")
         return
@@ -335,7 +335,7 @@ def _happenings(stream_id: str, facts: list[Fact[Any]]) -> Table:
 
 
 def _add_lag(table: Table, name: str) -> None:
-    subscriptions = ask(name, "GET", "/subscriptions")
+    subscriptions = every(name, "/subscriptions")
     log = ask(name, "GET", "/log")
     table.add_row(name, "(relay)", name, _shown(log["head"] - log["published"]), "")
     for each in subscriptions:

@@ -48,6 +48,18 @@ def ask(service: str, method: str, path: str, **options: Any) -> Any:
     raise Failed(_told(service, answer))
 
 
+def every(service: str, path: str) -> list[dict[str, Any]]:
+    """All items of a list, page by page. Raises Failed, InvalidSettings."""
+    items: list[dict[str, Any]] = []
+    after: dict[str, str] = {}
+    while True:
+        page = ask(service, "GET", path, params=after)
+        items += page["items"]
+        if page["next"] is None:
+            return items
+        after = {"after": page["next"]}
+
+
 def _told(service: str, answer: httpx.Response) -> str:
     try:
         problem = answer.json()

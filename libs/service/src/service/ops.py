@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from engine import Decider, Unknown
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.access import scope
+from service.paging import Listing, Page, Window, listing
 from service.problems import RETRY_AFTER, ProblemError
 
 OPEN = frozenset({"/livez", "/readyz", "/metrics"})
@@ -29,6 +31,14 @@ async def _engine(request: Request) -> Engine:
 
 
 TheEngine = Annotated[Engine, Depends(_engine)]
+T = TypeVar("T", bound=BaseModel)
+
+
+def _paged(things: Iterable[Any], page: Window, key: Callable[[Any], str], item: type[T]) -> Listing[T]:
+    """A page of what is not in a table: it is few, and all of it is at hand."""
+    rows = sorted((asdict(each) for each in things), key=key)
+    behind = [row for row in rows if page.after is None or key(row) > page.after]
+    return listing(behind[: page.limit + 1], page, key=key, item=item)
 
 
 class Alive(BaseModel):
@@ -50,8 +60,6 @@ class Reached(BaseModel):
 
 
 class Subscription(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
     name: str
     source: str
     lag: int = Field(description="Events that it has not handled yet.")
@@ -59,8 +67,6 @@ class Subscription(BaseModel):
 
 
 class Parked(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
     subscription: str
     stream: str
     reason: str
@@ -163,9 +169,9 @@ def _subscriptions(service: str) -> APIRouter:
     router = APIRouter(prefix="/subscriptions", tags=["subscriptions"], dependencies=[scope(f"{service}:read")])
 
     @router.get("")
-    async def list_(engine: TheEngine) -> list[Subscription]:
-        """Policies and views that follow a log, and how far behind they are."""
-        return [Subscription.model_validate(each) for each in await engine.subscriptions()]
+    async def list_(engine: TheEngine, page: Page) -> Listing[Subscription]:
+        """Policies and views that follow a log, and how far behind they are, a page at a time."""
+        return _paged(await engine.subscriptions(), page, lambda row: f"{row['name']}/{row['source']}", Subscription)
 
     @router.get("/{name}/handled")
     async def handled(
@@ -192,10 +198,12 @@ def _parked(service: str) -> APIRouter:
     @router.get("")
     async def list_(
         engine: TheEngine,
+        page: Page,
         subscription: Annotated[str | None, Query(description="Only those of this subscription.")] = None,
-    ) -> list[Parked]:
-        """Streams whose events a subscription could not handle, and why."""
-        return [Parked.model_validate(each) for each in await engine.parked(subscription)]
+    ) -> Listing[Parked]:
+        """Streams whose events a subscription could not handle, and why, a page at a time."""
+        parked = await engine.parked(subscription)
+        return _paged(parked, page, lambda row: f"{row['subscription']}/{row['stream']}", Parked)
 
     async def known(engine: TheEngine, subscription: str, stream: str) -> None:
         if stream not in {each.stream for each in await engine.parked(subscription)}:
