@@ -114,9 +114,11 @@ delete from import_piece where job in (select id from abandoned)
 
 @dataclass(frozen=True)
 class Upload:
-    """Of an import: what its lines are made commands with. `seal` is for services that keep personal data."""
+    """Of an import: what its lines are made commands with. `actor` sent it; `seal` is for services that keep personal
+    data."""
 
     job: UUID
+    actor: str
     db: Rows
     seal: Sealing
     occurred_at: datetime | None
@@ -286,7 +288,7 @@ class Worker:
             if isinstance(read, Bad):
                 tally.reject(*read.errors)
         good = [read for read in batch if isinstance(read, Good)]
-        upload = Upload(job["id"], _Rows(self._engine), self._seal, job["occurred_at"])
+        upload = Upload(job["id"], job["actor"], _Rows(self._engine), self._seal, job["occurred_at"])
         sends = await kind.sends(upload, good)
         refused = [self._refused(job, send.command) for send in sends]
         kept = [n for n, no in enumerate(refused) if no is None]

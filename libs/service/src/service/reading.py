@@ -92,6 +92,12 @@ class Reading:
         row = await self._now(things, id, key)
         if row is not None and at is not NOW:
             row = await self._then(things, id, key, at)
+            if (
+                self._own is not None
+                and row is not None
+                and row.get(COLUMN, self._own.partner_id) != self._own.partner_id
+            ):
+                row = None  # it was not theirs to see by then
         if row is None:
             return None
         self._answers(row.pop("stream_version"), at)
