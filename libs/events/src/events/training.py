@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict
+
 from events.base import Event
+
+PeriodKind = Literal["month", "quarter", "year"]
 
 
 class TrainingAssigned(Event, type="cauce.training.TrainingAssigned.v1", key="enrolment-{enrolment_id}"):
@@ -59,4 +64,91 @@ class CertificateExpired(Event, type="cauce.training.CertificateExpired.v1", key
     expired_on: date
 
 
-PUBLIC: tuple[type[Event], ...] = (TrainingAssigned, TrainingCompleted, TrainingFailed, CertificateExpired)
+class SectionScore(BaseModel):
+    """A section's part of a field audit, from 0 to 100; null where nothing in it applied."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    section: str
+    score: Decimal | None
+
+
+class Finding(BaseModel):
+    """An item that was not met in full: its rating from 0 to 100. With `due_on` it has to be put right by the end of
+    that day by `owner`, a role at the partner, which is followed as the corrective action `action_id`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    item: str
+    section: str
+    title: str
+    critical: bool
+    rating: Decimal
+    owner: str
+    action_id: UUID | None
+    due_on: date | None
+
+
+class FieldAuditPublished(Event, type="cauce.training.FieldAuditPublished.v1", key="field_audit-{audit_id}"):
+    """A partner was audited on the spot, by a version of a template, and the result was approved: from now on the
+    partner sees it. The stream is the audit's.
+
+    `total` is from 0 to 100, of the items that applied by their weights. `passed`: it is at or above the pass mark, and
+    none of the critical items was missed. `metric`: the total is a report of this metric for the period of the kind
+    `metric_period` that `audited_on` is in. Days are counted in `time_zone` (an IANA name).
+    """
+
+    audit_id: UUID
+    partner_id: UUID
+    outlet_id: UUID | None
+    template: str
+    template_version: int
+    audited_on: date
+    total: Decimal
+    passed: bool
+    critical_missed: tuple[str, ...]
+    sections: tuple[SectionScore, ...]
+    findings: tuple[Finding, ...]
+    metric: str | None
+    metric_period: PeriodKind | None
+    time_zone: str
+
+
+class CorrectiveActionOverdue(
+    Event, type="cauce.training.CorrectiveActionOverdue.v1", key="corrective_action-{action_id}"
+):
+    """`due_on` has passed, and no evidence that the finding was put right waits to be looked at. It may still come."""
+
+    action_id: UUID
+    audit_id: UUID
+    partner_id: UUID
+    outlet_id: UUID | None
+    item: str
+    critical: bool
+    due_on: date
+
+
+class CorrectiveActionVerified(
+    Event, type="cauce.training.CorrectiveActionVerified.v1", key="corrective_action-{action_id}"
+):
+    """Somebody other than who brought the evidence has seen that the finding was put right. `late`: it had been
+    overdue."""
+
+    action_id: UUID
+    audit_id: UUID
+    partner_id: UUID
+    outlet_id: UUID | None
+    item: str
+    critical: bool
+    due_on: date
+    verified_on: date
+    late: bool
+
+
+PUBLIC: tuple[type[Event], ...] = (
+    TrainingAssigned,
+    TrainingCompleted,
+    TrainingFailed,
+    CertificateExpired,
+    FieldAuditPublished,
+    CorrectiveActionOverdue,
+    CorrectiveActionVerified,
+)
