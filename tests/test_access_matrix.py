@@ -7,6 +7,7 @@ import importlib
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,12 @@ from service.matrix import matrix
 from service.partners import Own
 from service.roles import VERBS, standard
 from service.routing import KitRoute
+from training.domain.audit_answers import Answer
+from training.domain.audit_template import Content, Item, Section, TemplateTerms
+from training.domain.corrective_action import OpenCorrectiveAction, action_id, corrective_actions
 from training.domain.course import CourseTerms, DefineCourse, course_id, courses
 from training.domain.enrolment import assignment, enrolment_id, enrolments
+from training.domain.field_audit import AuditContent, PublishAudit, RecordAudit, audit_id, field_audits
 
 ROOT = Path(__file__).parents[1]
 NAMES = [service.name for service in SERVICES]
@@ -215,6 +220,40 @@ async def training_things(things: Things, whose: UUID) -> None:
     terms = CourseTerms("hygiene", 1, Decimal(70), True, None, 3, "UTC")
     id = enrolment_id(whose, "hygiene")
     await things.do(enrolments, id, assignment(whose, terms), enrolment_id=id)
+    await audit_things(things, whose)
+
+
+async def audit_things(things: Things, whose: UUID) -> None:
+    floors = Item("floors", "Floors are clean", Decimal(1), False, 7, "manager")
+    content = Content("Safety", (Section("all", "All", (floors,)),), Decimal(80), None, None, "year", "UTC")
+    seen = {
+        "template": "safety",
+        "audited_on": date(2025, 1, 2),
+        "answers": (Answer(item="floors", rating=Decimal(0)),),
+    }
+    id = audit_id("app", str(whose))
+    record = RecordAudit(
+        audit_id=id,
+        content=AuditContent(source="app", source_ref=str(whose), partner_id=whose, **seen),
+        terms=TemplateTerms("safety", 1, content),
+        partner_known=True,
+        by=("ana",),
+    )
+    await things.do(field_audits, id, record, audit_id=id)
+    await things.do(field_audits, id, PublishAudit(by=("eva",)))
+    open_action = OpenCorrectiveAction(
+        action_id=action_id(id, "floors"),
+        audit_id=id,
+        partner_id=whose,
+        outlet_id=None,
+        item="floors",
+        title="Floors are clean",
+        critical=False,
+        owner="manager",
+        due_on=date(2025, 2, 1),
+        time_zone="UTC",
+    )
+    await things.do(corrective_actions, open_action.action_id, open_action, action_id=open_action.action_id)
 
 
 async def performance_things(things: Things, whose: UUID) -> None:

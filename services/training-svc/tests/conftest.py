@@ -1,4 +1,5 @@
-"""training-svc as it runs, on a real Postgres and a real Kafka, and a contract-svc that only signs."""
+"""training-svc as it runs, on a real Postgres and a real Kafka, a contract-svc that only signs, and a partner-svc that
+only registers."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
@@ -9,7 +10,9 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from devstack.serving import ClientOf, Others, Said, Serve
+from engine.runtime import Engine
 from events.contract import PartnerSigned
+from events.partner import PartnerRegistered
 from fastapi import FastAPI
 from training.app import app as training_app
 
@@ -40,6 +43,46 @@ def signs(others: Others, training: FastAPI) -> Callable[..., Awaitable[None]]:
         await others(training, "contract", Said(signed, datetime(on.year, on.month, on.day, 12, tzinfo=UTC)))
 
     return make
+
+
+@pytest.fixture
+def registers(others: Others, training: FastAPI) -> Callable[..., Awaitable[None]]:
+    """`await registers(partner_id, ...)`: partner-svc says so, and training-svc has heard it."""
+
+    async def make(*ids: UUID) -> None:
+        said = [
+            PartnerRegistered(
+                partner_id=id,
+                application_id=id,
+                legal_name="A",
+                kind="franchisee",
+                area="US-AK",
+                outlet_id=id,
+                outlet_name="A",
+            )
+            for id in ids
+        ]
+        await others(training, "partner", *(Said(each, datetime(2000, 1, 1, tzinfo=UTC)) for each in said))
+
+    return make
+
+
+@pytest.fixture
+def settles(training: FastAPI) -> Callable[[], Awaitable[None]]:
+    """`await settles()`: what follows from the own log has followed."""
+    engine: Engine = training.state.engine
+
+    async def settled() -> None:
+        while True:
+            head = (await engine.log()).head
+            assert await engine.published(head, 60)
+            for name in ("training.findings", "training.due"):
+                assert await engine.handled(name, 60, position=head)
+            assert not await engine.parked()
+            if (await engine.log()).head == head:
+                return
+
+    return settled
 
 
 @pytest.fixture

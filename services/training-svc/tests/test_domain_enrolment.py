@@ -12,6 +12,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from training.domain.course import CourseTerms
+from training.domain.days import months_later
 from training.domain.enrolment import (
     CertificateIssued,
     Enrolment,
@@ -24,7 +25,6 @@ from training.domain.enrolment import (
     assignment,
     enrolment_id,
     enrolments,
-    months_later,
 )
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")

@@ -3,9 +3,17 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from engine import Send, SetTimer
+from engine import CancelTimer, Send, SetTimer
 from engine.testing import fact_of
 from events.contract import ContractInForce, PartnerSigned
+from events.training import CorrectiveActionVerified, FieldAuditPublished, Finding
+from training.domain.corrective_action import (
+    BecomeOverdue,
+    CorrectiveActionOpened,
+    CorrectiveActionWaived,
+    OpenCorrectiveAction,
+    corrective_actions,
+)
 from training.domain.course import CourseTerms
 from training.domain.enrolment import (
     AssignTraining,
@@ -15,7 +23,14 @@ from training.domain.enrolment import (
     enrolment_id,
     enrolments,
 )
-from training.policies import POLICIES, assign_what_launch_requires, expire_certificates, launch_courses
+from training.policies import (
+    POLICIES,
+    assign_what_launch_requires,
+    expire_certificates,
+    follow_findings,
+    launch_courses,
+    watch_the_clock,
+)
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")
 CONTRACT = UUID("22222222-2222-4222-8222-222222222222")
@@ -105,4 +120,60 @@ def test_a_certificate_that_does_not_expire_sets_no_timer() -> None:
 
 
 def test_the_policies_hear_contracts_and_the_house_itself() -> None:
-    assert {policy.name: policy.source for policy in POLICIES} == {"assignment": "contract", "expiry": "training"}
+    heard = {policy.name: policy.source for policy in POLICIES}
+    assert heard == {"assignment": "contract", "expiry": "training", "findings": "training", "due": "training"}
+
+
+# -- audits
+
+AUDIT, ACTION = UUID(int=4), UUID(int=5)
+ASKED: dict[str, Any] = {
+    "action_id": ACTION,
+    "audit_id": AUDIT,
+    "partner_id": PARTNER,
+    "outlet_id": None,
+    "item": "cold",
+    "title": "Cold food",
+    "critical": True,
+    "owner": "cook",
+    "due_on": date(2026, 3, 9),
+    "time_zone": "America/Anchorage",
+}
+
+
+def finding(item: str, **action: Any) -> Finding:
+    asked = {"section": "hygiene", "title": "Cold food", "critical": True, "rating": Decimal(50), "owner": "cook"}
+    return Finding.model_validate({"item": item, "action_id": None, "due_on": None, **asked, **action})
+
+
+def test_each_finding_that_has_to_be_put_right_is_followed_and_no_other() -> None:
+    published = FieldAuditPublished(
+        audit_id=AUDIT,
+        partner_id=PARTNER,
+        outlet_id=None,
+        template="food-safety",
+        template_version=1,
+        audited_on=date(2026, 3, 1),
+        total=Decimal(50),
+        passed=False,
+        critical_missed=("cold",),
+        sections=(),
+        findings=(finding("cold", action_id=ACTION, due_on=date(2026, 3, 9)), finding("floors")),
+        metric=None,
+        metric_period=None,
+        time_zone="America/Anchorage",
+    )
+    sends = list(follow_findings(fact_of(published, occurred_at=NOW)))
+    assert sends == [Send(corrective_actions, ACTION, OpenCorrectiveAction(**ASKED))]
+
+
+def test_an_action_is_overdue_the_instant_after_its_last_day_unless_it_was_closed() -> None:
+    due_at = datetime(2026, 3, 10, 8, tzinfo=UTC)
+    opened = CorrectiveActionOpened(**ASKED, opened_on=date(2026, 3, 2), due_at=due_at)
+    timers = list(watch_the_clock(fact_of(opened, occurred_at=NOW)))
+    assert timers == [SetTimer(str(ACTION), due_at, Send(corrective_actions, ACTION, BecomeOverdue()))]
+    named = {name: ASKED[name] for name in CorrectiveActionVerified.model_fields if name in ASKED}
+    verified = CorrectiveActionVerified(**named, verified_on=date(2026, 3, 4), late=False)
+    waived = CorrectiveActionWaived(action_id=ACTION, reason="r", waived_on=date(2026, 3, 4))
+    for end in (verified, waived):
+        assert list(watch_the_clock(fact_of(end, occurred_at=NOW))) == [CancelTimer(str(ACTION))]

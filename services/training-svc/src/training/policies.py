@@ -1,13 +1,21 @@
-"""What training-svc does when others speak, and when a certificate of its own begins to run."""
+"""What training-svc does when others speak, and when a certificate or a finding of its own begins to run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from engine import Fact, Policy, Rows, Send, SetTimer
+from engine import CancelTimer, Fact, Policy, Rows, Send, SetTimer
 from events.contract import PartnerSigned
+from events.training import CorrectiveActionVerified, FieldAuditPublished
 
+from training.domain.corrective_action import (
+    BecomeOverdue,
+    CorrectiveActionOpened,
+    CorrectiveActionWaived,
+    OpenCorrectiveAction,
+    corrective_actions,
+)
 from training.domain.course import CourseTerms
 from training.domain.enrolment import CertificateIssued, ExpireCertificate, assignment, enrolment_id, enrolments
 
@@ -38,7 +46,41 @@ def expire_certificates(fact: Fact[Any]) -> Iterator[SetTimer]:
             yield SetTimer(str(id), expires_at, Send(enrolments, id, ExpireCertificate(valid_until=valid_until)))
 
 
+def follow_findings(fact: Fact[Any]) -> Iterator[Send]:
+    """A corrective action for each finding that has to be put right."""
+    match fact.event:
+        case FieldAuditPublished() as audit:
+            for found in audit.findings:
+                if found.action_id is not None and found.due_on is not None:
+                    yield Send(
+                        corrective_actions,
+                        found.action_id,
+                        OpenCorrectiveAction(
+                            action_id=found.action_id,
+                            audit_id=audit.audit_id,
+                            partner_id=audit.partner_id,
+                            outlet_id=audit.outlet_id,
+                            item=found.item,
+                            title=found.title,
+                            critical=found.critical,
+                            owner=found.owner,
+                            due_on=found.due_on,
+                            time_zone=audit.time_zone,
+                        ),
+                    )
+
+
+def watch_the_clock(fact: Fact[Any]) -> Iterator[SetTimer | CancelTimer]:
+    match fact.event:
+        case CorrectiveActionOpened(action_id=id, due_at=due_at):
+            yield SetTimer(str(id), due_at, Send(corrective_actions, id, BecomeOverdue()))
+        case CorrectiveActionVerified(action_id=id) | CorrectiveActionWaived(action_id=id):
+            yield CancelTimer(str(id))
+
+
 POLICIES = (
     Policy("assignment", source="contract", react=assign_what_launch_requires, gather=launch_courses),
     Policy("expiry", source="training", react=expire_certificates),
+    Policy("findings", source="training", react=follow_findings),
+    Policy("due", source="training", react=watch_the_clock),
 )

@@ -7,11 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, assert_never
 from uuid import UUID, uuid5
-from zoneinfo import ZoneInfo
 
 from engine import Command, Decider, Rejected, Unknown
 from events import Event
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
+
+from training.domain.words import Code, Score, TimeZone, Title
 
 COURSES = UUID("5b1f8b0a-3d0c-4b54-9a55-7a4f6c0f1d11")
 """The namespace of course ids."""
@@ -19,22 +20,6 @@ COURSES = UUID("5b1f8b0a-3d0c-4b54-9a55-7a4f6c0f1d11")
 
 def course_id(code: str) -> UUID:
     return uuid5(COURSES, code)
-
-
-def _known_time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (LookupError, OSError, ValueError) as error:
-        raise ValueError("is not the name of a time zone, like Europe/Madrid") from error
-    return name
-
-
-CourseCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-Score = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)]
-TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
 
 
 # -- events
@@ -77,7 +62,7 @@ class CourseContent(Command):
 
 
 class DefineCourse(CourseContent):
-    code: CourseCode
+    code: Code
 
 
 class RetireCourse(Command):

@@ -5,20 +5,20 @@ The certificate runs beside the status: it may expire while its renewal is under
 
 from __future__ import annotations
 
-from calendar import monthrange
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
 from uuid import UUID, uuid5
-from zoneinfo import ZoneInfo
 
 from engine import Command, Decider, Rejected, Unknown
 from events import Event
 from events.training import CertificateExpired, TrainingAssigned, TrainingCompleted, TrainingFailed
 
-from training.domain.course import CourseTerms, Score
+from training.domain.course import CourseTerms
+from training.domain.days import day_in, months_later, start_of
+from training.domain.words import Score
 
 ENROLMENTS = UUID("0c2c9d3e-61a1-4e0c-8a7b-2f6e1f1f8f52")
 """The namespace of enrolment ids: a partner has one enrolment a course, for ever."""
@@ -145,10 +145,10 @@ class Assignment:
     time_zone: str
 
     def day(self, now: datetime) -> date:
-        return now.astimezone(ZoneInfo(self.time_zone)).date()
+        return day_in(self.time_zone, now)
 
     def start_of(self, day: date) -> datetime:
-        return datetime.combine(day, time.min, ZoneInfo(self.time_zone)).astimezone(UTC)
+        return start_of(day, self.time_zone)
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def assign(enrolment: Enrolment, command: AssignTraining, now: datetime) -> list
                 return []
     id = enrolment_id(command.partner_id, command.course)
     terms = command.model_dump(exclude={"occurred_at"})
-    today = now.astimezone(ZoneInfo(command.time_zone)).date()
+    today = day_in(command.time_zone, now)
     return [TrainingAssigned(enrolment_id=id, assigned_on=today, **terms)]
 
 
@@ -280,13 +280,6 @@ def lapse(enrolment: Enrolment, who: Assignment, today: date) -> list[EnrolmentE
         return []
     gone = enrolment.valid_until + timedelta(days=1)
     return [CertificateExpired(enrolment_id=who.id, partner_id=who.partner_id, course=who.course, expired_on=gone)]
-
-
-def months_later(day: date, months: int) -> date:
-    """The same day of the month, or the month's last where it has no such day: 31 January + 1 is 28 or 29 February."""
-    years, month = divmod(day.month - 1 + months, 12)
-    year, month = day.year + years, month + 1
-    return date(year, month, min(day.day, monthrange(year, month)[1]))
 
 
 def decide(command: EnrolmentCommand, enrolment: Enrolment, now: datetime) -> list[EnrolmentEvent]:
