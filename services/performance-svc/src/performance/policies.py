@@ -9,6 +9,7 @@ from uuid import UUID
 from engine import Fact, Policy, Send
 from events.performance import KPIReported, KPIRestated, PeriodClosed
 
+from performance.audits import report_audits, terms_of_its_metric
 from performance.domain.evaluation import Evaluate, RecordMissedReports, Reevaluate, evaluations
 from performance.domain.figures import Cohort
 from performance.domain.period import EvaluationRoundOpened, FinishEvaluation, OpenRound, period_id, periods
@@ -79,4 +80,7 @@ def judgement(closing: Closing, cohort: Cohort, partner_id: UUID, observed: ByMe
 
 
 def policies() -> list[Policy]:
-    return [Policy("evaluation", source="performance", react=evaluate_partners, gather=Observing())]
+    return [
+        Policy("evaluation", source="performance", react=evaluate_partners, gather=Observing()),
+        Policy("audits", source="training", react=report_audits, gather=terms_of_its_metric),
+    ]
