@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -16,7 +16,9 @@ from events.partner import ExternalRef, SuspensionCause
 from events.states import (
     STATES,
     ContractState,
+    CorrectiveActionState,
     EnrolmentState,
+    FieldAuditState,
     FlagNow,
     OutletNow,
     PartnerState,
@@ -36,9 +38,13 @@ from risk.domain.flag import Flag
 from risk.domain.restriction import Restriction
 from risk.domain.risk_profile import RiskProfile
 from risk.states import show_risk_profile
+from training.domain.corrective_action import CorrectiveAction, CorrectiveActionOpened
+from training.domain.corrective_action import Status as ActionStatus
 from training.domain.enrolment import Assignment, Enrolment
 from training.domain.enrolment import Status as EnrolmentStatus
-from training.states import show_enrolment
+from training.domain.field_audit import FieldAudit, FieldAuditRecorded
+from training.domain.field_audit import Status as AuditStatus
+from training.states import show_corrective_action, show_enrolment, show_field_audit
 
 ID, APPLICATION, OUTLET, CAUSE, OTHER = (UUID(int=n) for n in range(1, 6))
 
@@ -114,6 +120,69 @@ def test_a_completed_training_is_shown_with_the_last_day_of_its_certificate() ->
     )
 
 
+def test_an_audit_is_shown_once_it_is_published() -> None:
+    recorded = FieldAuditRecorded(
+        audit_id=ID,
+        partner_id=OTHER,
+        outlet_id=OUTLET,
+        source=None,
+        source_ref=None,
+        template="food-safety",
+        template_version=2,
+        time_zone="UTC",
+        metric=None,
+        metric_period="year",
+        audited_on=date(2002, 3, 8),
+        answers=(),
+        total=Decimal("87.50"),
+        passed=True,
+        critical_missed=(),
+        sections=(),
+        by=("ana",),
+    )
+    for status in (AuditStatus.RECORDED, AuditStatus.RETURNED):
+        assert show_field_audit(ID, FieldAudit(recorded, status)) is None
+    assert show_field_audit(ID, FieldAudit(recorded, AuditStatus.PUBLISHED)) == FieldAuditState(
+        audit_id=ID,
+        partner_id=OTHER,
+        outlet_id=OUTLET,
+        template="food-safety",
+        template_version=2,
+        audited_on=date(2002, 3, 8),
+        total=Decimal("87.50"),
+        passed=True,
+    )
+
+
+def test_a_corrective_action_is_shown_with_its_day_and_whether_it_passed() -> None:
+    opened = CorrectiveActionOpened(
+        action_id=ID,
+        audit_id=CAUSE,
+        partner_id=OTHER,
+        outlet_id=None,
+        item="cold",
+        title="Cold food",
+        critical=True,
+        owner="cook",
+        opened_on=date(2002, 3, 1),
+        due_on=date(2002, 3, 8),
+        due_at=datetime(2002, 3, 9, tzinfo=UTC),
+        time_zone="UTC",
+    )
+    shown = show_corrective_action(ID, CorrectiveAction(opened, ActionStatus.SUBMITTED, overdue=True))
+    assert shown == CorrectiveActionState(
+        action_id=ID,
+        audit_id=CAUSE,
+        partner_id=OTHER,
+        outlet_id=None,
+        item="cold",
+        critical=True,
+        due_on=date(2002, 3, 8),
+        status="submitted",
+        overdue=True,
+    )
+
+
 def evaluation(period: str) -> Evaluation:
     return Evaluation(period, "yearly", 1, (), Decimal(80), "good", None, None, 3)
 
@@ -146,5 +215,7 @@ def test_what_is_not_there_yet_is_not_shown() -> None:
     assert show_partner(ID, Partner()) is None
     assert show_contract(ID, Contract()) is None
     assert show_enrolment(ID, Enrolment()) is None
+    assert show_field_audit(ID, FieldAudit()) is None
+    assert show_corrective_action(ID, CorrectiveAction()) is None
     assert show_evaluations(ID, Evaluations()) is None
     assert show_risk_profile(ID, RiskProfile()) is None

@@ -84,6 +84,33 @@ class EnrolmentState(State, type="cauce.training.EnrolmentState.v1", key="enrolm
     valid_until: date | None
 
 
+class FieldAuditState(State, type="cauce.training.FieldAuditState.v1", key="field_audit-{audit_id}"):
+    """A field audit that was published; `total` from 0 to 100. Before that it is not shown."""
+
+    audit_id: UUID
+    partner_id: UUID
+    outlet_id: UUID | None
+    template: str
+    template_version: int
+    audited_on: date
+    total: Decimal
+    passed: bool
+
+
+class CorrectiveActionState(State, type="cauce.training.CorrectiveActionState.v1", key="corrective_action-{action_id}"):
+    """A finding that has to be put right by the end of `due_on`. `overdue` stays once it was."""
+
+    action_id: UUID
+    audit_id: UUID
+    partner_id: UUID
+    outlet_id: UUID | None
+    item: str
+    critical: bool
+    due_on: date
+    status: Literal["open", "submitted", "verified", "waived"]
+    overdue: bool
+
+
 class EvaluationNow(_Part):
     """The evaluation of a period as it holds now; `percentile` null: the cohort is too small."""
 
@@ -132,7 +159,7 @@ class RiskProfileState(State, type="cauce.risk.RiskProfileState.v1", key="risk_p
 STATES: Mapping[str, tuple[type[State], ...]] = {
     "partner": (PartnerState,),
     "contract": (ContractState,),
-    "training": (EnrolmentState,),
+    "training": (EnrolmentState, FieldAuditState, CorrectiveActionState),
     "performance": (EvaluationState,),
     "risk": (RiskProfileState,),
 }

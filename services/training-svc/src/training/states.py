@@ -1,13 +1,15 @@
-"""How enrolments are shown on training.state."""
+"""How enrolments, audits and corrective actions are shown on training.state."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from engine import PublicState
-from events.states import EnrolmentState
+from events.states import CorrectiveActionState, EnrolmentState, FieldAuditState
 
+from training.domain.corrective_action import CorrectiveAction, corrective_actions
 from training.domain.enrolment import Enrolment, enrolments
+from training.domain.field_audit import FieldAudit, field_audits, shown_to
 
 
 def show_enrolment(id: UUID, enrolment: Enrolment) -> EnrolmentState | None:
@@ -24,4 +26,41 @@ def show_enrolment(id: UUID, enrolment: Enrolment) -> EnrolmentState | None:
     )
 
 
-STATES = [PublicState(enrolments, EnrolmentState, show_enrolment)]
+def show_field_audit(id: UUID, audit: FieldAudit) -> FieldAuditState | None:
+    recorded = audit.recorded
+    if recorded is None or shown_to(audit) is None:
+        return None
+    return FieldAuditState(
+        audit_id=id,
+        partner_id=recorded.partner_id,
+        outlet_id=recorded.outlet_id,
+        template=recorded.template,
+        template_version=recorded.template_version,
+        audited_on=recorded.audited_on,
+        total=recorded.total,
+        passed=recorded.passed,
+    )
+
+
+def show_corrective_action(id: UUID, action: CorrectiveAction) -> CorrectiveActionState | None:
+    what = action.opened
+    if what is None:
+        return None
+    return CorrectiveActionState(
+        action_id=id,
+        audit_id=what.audit_id,
+        partner_id=what.partner_id,
+        outlet_id=what.outlet_id,
+        item=what.item,
+        critical=what.critical,
+        due_on=what.due_on,
+        status=action.status.value,
+        overdue=action.overdue,
+    )
+
+
+STATES = [
+    PublicState(enrolments, EnrolmentState, show_enrolment),
+    PublicState(field_audits, FieldAuditState, show_field_audit),
+    PublicState(corrective_actions, CorrectiveActionState, show_corrective_action),
+]
