@@ -80,6 +80,16 @@ def test_paths_are_of_plurals_in_kebab_case(documents: dict[str, dict[str, Any]]
         assert all(SNAKE.fullmatch(name) for name in names), where
 
 
+def test_what_is_a_list_is_a_page_of_items(documents: dict[str, dict[str, Any]]) -> None:
+    for where, _, operation, document in operations(documents):
+        schema = operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        named = document["components"]["schemas"].get(str(schema.get("$ref", "")).rpartition("/")[2], schema)
+        assert named.get("type") != "array", where
+        if operation["operationId"].startswith("list_"):
+            assert named["properties"].keys() == {"items", "next"}, where
+            assert {"limit", "after"} <= {parameter["name"] for parameter in operation["parameters"]}, where
+
+
 def test_fields_and_parameters_are_in_snake_case_and_parameters_say_what_they_are_for(
     documents: dict[str, dict[str, Any]],
 ) -> None:
