@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from engine import PublicState
@@ -59,7 +60,7 @@ def show_corrective_action(id: UUID, action: CorrectiveAction) -> CorrectiveActi
     )
 
 
-STATES = [
+STATES: list[PublicState[Any]] = [
     PublicState(enrolments, EnrolmentState, show_enrolment),
     PublicState(field_audits, FieldAuditState, show_field_audit),
     PublicState(corrective_actions, CorrectiveActionState, show_corrective_action),
