@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -238,6 +239,21 @@ async def test_what_is_not_put_right_by_its_day_is_overdue_by_itself(
     assert action["status"] == "open"
     last = (await got(api, f"/corrective-actions/{action['action_id']}/history"))["items"][-1]
     assert (last["type"], last["occurred_at"]) == ("cauce.training.CorrectiveActionOverdue.v1", "2019-05-10T00:00:00Z")
+
+
+async def test_of_two_who_decide_at_once_on_what_both_saw_one_does_and_the_other_is_told(
+    client_of: ClientOf, training: FastAPI, api: httpx.AsyncClient, template: str
+) -> None:
+    path = f"/field-audits/{(await done(api, '/field-audits', audit('2026-03-02', cold=50)))['id']}"
+    seen = {"If-Match": (await api.get(path)).headers["etag"]}
+    approvers = [client_of(training, "channel-manager", name) for name in ("eva", "zoe", "max", "lia")]
+    returned = api.post(f"{path}/return", json={"reason": "Which floor?"}, headers=seen)
+    answers = await asyncio.gather(
+        returned, *(each.post(f"{path}/publication", json={}, headers=seen) for each in approvers)
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 412, 412, 412, 412]
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 412} == {"version_mismatch"}
+    assert len((await got(api, f"{path}/history"))["items"]) == 2
 
 
 async def test_two_persons_waive_what_need_not_be_put_right(
