@@ -66,6 +66,11 @@ class Golden:
     headers: Mapping[str, str]
     value: Mapping[str, Any]
 
+    @property
+    def of_event(self) -> bool:
+        """False: of a state, which has no place in the log."""
+        return "ce_sequence" in self.headers
+
     def record(self, **unknown: Any) -> tuple[bytes, list[tuple[str, bytes]], bytes]:
         """Key, headers and value as Kafka carries them, with fields that no reader knows."""
         headers = [(name, value.encode()) for name, value in self.headers.items()]
