@@ -6,7 +6,7 @@ recorded since. So what is read of them is the same whenever it is read, and how
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -146,11 +146,11 @@ async def observed(
     db: Rows, closing: Closing, before: int, first: UUID = FIRST_ID, last: UUID = LAST_ID
 ) -> dict[UUID, dict[str, Observed]]:
     """Of the partners from the first to the last id, what had been recorded before a position."""
-    found: dict[UUID, dict[str, Observed]] = {}
-    for row in await db.fetch(OBSERVED, closing.period, closing.metrics, before, first, last):
-        of_partner = found.setdefault(row["partner_id"], {})
-        of_partner[row["metric"]] = Observed(row["total"], row["observations"], row["last"])
-    return found
+    found: defaultdict[UUID, dict[str, Observed]] = defaultdict(dict)
+    rows = await db.fetch(OBSERVED, closing.period, closing.metrics, before, first, last)
+    for partner_id, metric, total, observations, newest in rows:
+        found[partner_id][metric] = Observed(total, observations, newest)
+    return dict(found)
 
 
 async def round_size(db: Rows, closing: Closing) -> RoundSize:

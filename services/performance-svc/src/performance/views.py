@@ -12,19 +12,18 @@ from events.performance import (
     KPIReported,
     KPIReportMissed,
     KPIRestated,
-    MetricScore,
     PartnerEvaluated,
     PeriodClosed,
 )
 from pydantic import TypeAdapter
 
+from performance.domain.figures import SCORES
 from performance.domain.metric import MetricDefined
 from performance.domain.period import EvaluationRoundOpened, PeriodEvaluated, kind
 from performance.domain.scorecard import Band, Line, ScorecardDefined
 
 LINES = TypeAdapter(tuple[Line, ...])
 BANDS = TypeAdapter(tuple[Band, ...])
-SCORES = TypeAdapter(tuple[MetricScore, ...])
 
 METRICS = Table(
     "metrics",

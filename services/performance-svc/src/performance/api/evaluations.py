@@ -12,9 +12,10 @@ from pydantic import BaseModel, Field
 from service import NOW, At, Collection, Read, history_of, list_of, own, scope
 
 from performance.domain.evaluation import evaluations
+from performance.domain.figures import SCORES
 from performance.domain.metric import Code
 from performance.domain.period import Period
-from performance.views import SCORES, evaluations_view
+from performance.views import evaluations_view
 
 READ = scope("performance:read")
 

@@ -98,8 +98,9 @@ class Evaluations:
         return next(later, None)
 
     def with_(self, evaluation: Evaluation) -> Evaluations:
-        others = [e for e in self.by_period if e.period != evaluation.period]
-        return replace(self, by_period=tuple(sorted([*others, evaluation], key=lambda e: e.period)))
+        earlier = [e for e in self.by_period if e.period < evaluation.period]
+        later = [e for e in self.by_period if e.period > evaluation.period]
+        return replace(self, by_period=(*earlier, evaluation, *later))
 
 
 def trend(before: Evaluation | None, total: Decimal) -> Trend | None:
@@ -138,7 +139,7 @@ def evaluate(evaluations: Evaluations, command: Evaluate) -> list[EvaluationEven
     evaluation = judged(evaluations, command)
     return [
         PartnerEvaluated(partner_id=command.partner_id, **evaluation.figures),
-        *retrended(evaluations.with_(evaluation), command.partner_id, command.period, (command.closed_by,)),
+        *retrended(evaluations, evaluation, command.partner_id, (command.closed_by,)),
     ]
 
 
@@ -155,17 +156,17 @@ def reevaluate(evaluations: Evaluations, command: Reevaluate) -> list[Evaluation
         because=command.because,
         **evaluation.figures,
     )
-    return [restated, *retrended(evaluations.with_(evaluation), command.partner_id, command.period, command.because)]
+    return [restated, *retrended(evaluations, evaluation, command.partner_id, command.because)]
 
 
 def retrended(
-    evaluations: Evaluations, partner_id: UUID, period: str, because: Sequence[UUID]
+    evaluations: Evaluations, judged: Evaluation, partner_id: UUID, because: Sequence[UUID]
 ) -> list[EvaluationEvent]:
-    """The trend of the evaluation after this period's rests on its total."""
-    later = evaluations.after(period)
+    """The trend of the evaluation after the one that is judged now rests on its total."""
+    later = evaluations.after(judged.period)
     if later is None:
         return []
-    changed = replace(later, trend=trend(evaluations.before(later.period), later.total))
+    changed = replace(later, trend=trend(judged, later.total))
     if changed == later:
         return []
     return [

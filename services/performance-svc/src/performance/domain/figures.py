@@ -10,10 +10,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from events.performance import MetricScore
+from pydantic import TypeAdapter
 
 from performance.domain.metric import Aggregation
 from performance.domain.scorecard import Band, Line, ScorecardTerms
@@ -83,6 +84,8 @@ class Scale:
     """A scorecard's line, in millionths. Where lower is better the target is the lower one, and `span` is negative."""
 
     line: Line
+    metric: str
+    mean: bool
     weight: int
     floor: int
     span: int
@@ -90,16 +93,18 @@ class Scale:
     @classmethod
     def of(cls, line: Line) -> Scale:
         floor = millionths(line.floor)
-        return cls(line, millionths(line.weight), floor, millionths(line.target) - floor)
+        span = millionths(line.target) - floor
+        return cls(line, line.metric, line.aggregation == "mean", millionths(line.weight), floor, span)
 
     def value(self, observed: Observed) -> int:
-        if self.line.aggregation == "mean":  # what aggregated() does, without a Decimal between
+        if self.mean:  # what aggregated() does, without a Decimal between
             return quotient(millionths(observed.total), observed.observations)
         return millionths(aggregated(self.line.aggregation, observed))
 
     def score(self, value: int) -> int:
         """From 0 at the floor to 100 at the target, linear between them and clipped beyond."""
-        return min(max(quotient(FULL * (value - self.floor), self.span), 0), FULL)
+        score = quotient(FULL * (value - self.floor), self.span)
+        return 0 if score < 0 else FULL if score > FULL else score
 
 
 def score(line: Line, value: Decimal) -> Decimal:
@@ -114,15 +119,19 @@ class Scored(NamedTuple):
     value: int
     score: int
 
-    def told(self) -> MetricScore:
+    def told(self) -> dict[str, Any]:
+        """The fields of a MetricScore."""
         line, observed = self.scale.line, self.observed
-        return MetricScore(
-            metric=line.metric,
-            value=decimal(self.value) if line.aggregation == "mean" else aggregated(line.aggregation, observed),
-            observations=observed.observations,
-            score=decimal(self.score),
-            weight=line.weight,
-        )
+        return {
+            "metric": line.metric,
+            "value": decimal(self.value) if self.scale.mean else aggregated(line.aggregation, observed),
+            "observations": observed.observations,
+            "score": decimal(self.score),
+            "weight": line.weight,
+        }
+
+
+SCORES = TypeAdapter(tuple[MetricScore, ...])
 
 
 @dataclass(frozen=True)
@@ -140,7 +149,7 @@ class Scoring:
         """Of the lines that have an observation."""
         found = []
         for scale in self.scales:
-            of_metric = observed.get(scale.line.metric)
+            of_metric = observed.get(scale.metric)
             if of_metric is not None:
                 value = scale.value(of_metric)
                 found.append(Scored(scale, of_metric, value, scale.score(value)))
@@ -157,7 +166,8 @@ class Scoring:
         if not scored:
             return None
         of_partner = total(scored)
-        return Figures(tuple(each.told() for each in scored), of_partner, band_of(self.bands, of_partner))
+        told = SCORES.validate_python(tuple(each.told() for each in scored))  # all at once: half the time of one by one
+        return Figures(told, of_partner, band_of(self.bands, of_partner))
 
 
 def total(scored: Sequence[Scored]) -> Decimal:
