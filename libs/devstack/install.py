@@ -106,7 +106,8 @@ def install() -> None:
         count = sum(1 for line in file if "==" in line)
     run(
         f"Installing {count} packages (the first time about 300 MB)",
-        [uv, "pip", "sync", "--no-progress", "--python", python, "--require-hashes", LOCK],
+        # Compiled here once: where PYTHONDONTWRITEBYTECODE is set, every process would compile all of it anew.
+        [uv, "pip", "sync", "--no-progress", "--compile-bytecode", "--python", python, "--require-hashes", LOCK],
         env,
     )
     editable = [argument for member in members() for argument in ("--editable", member)]
