@@ -139,12 +139,12 @@ class Failing:
         self.calls = 0
         real = Store.execute
 
-        async def execute(store: Store, db: Any, intents: Any) -> Any:
+        async def execute(store: Store, db: Any, intents: Any, *, whole: bool = False) -> Any:
             self.calls += 1
             if self.calls > times:
-                return await real(store, db, intents)
+                return await real(store, db, intents, whole=whole)
             if after:
-                await real(store, db, intents)
+                await real(store, db, intents, whole=whole)
             raise error
 
         monkeypatch.setattr(Store, "execute", execute)
@@ -175,3 +175,45 @@ async def test_an_unknown_end_is_told_to_a_caller_without_a_command_id_and_tried
         failing = Failing(patch, asyncpg.ConnectionDoesNotExistError("closed"), 1)
         assert (await engine.handle(Send(partners, id, Note(text="x")), ME, command_id=uuid4())).version == 2
         assert failing.calls == 2
+
+
+async def test_what_has_to_be_done_together_is_done_in_one_transaction_or_not_at_all(engine: Engine) -> None:
+    one, other = await opened(engine, 2)
+    cause = uuid4()
+    note, suspend = Send(partners, one, Note(text="x")), Send(partners, other, Suspend(cause_id=cause))
+    receipt = await engine.handle(note, ME, also=[suspend])
+    assert (receipt.id, receipt.version) == (one, 2)
+    impossible = Send(partners, other, Reinstate(cause_id=uuid4()))
+    key = uuid4()
+    for _ in range(2):
+        with pytest.raises(Rejected, match=r"partner\.cause_unknown"):
+            await engine.handle(note, ME, also=[suspend, impossible], command_id=key, request=b"a digest")
+    states = [await engine.load(partners, id) for id in (one, other)]
+    assert [loaded.version for loaded in states] == [2, 2]
+    with pytest.raises(Rejected, match=r"partner\.cause_unknown"):
+        await engine.handle(impossible, ME, also=[note])
+    assert (await engine.load(partners, one)).version == 2
+
+
+async def test_of_two_who_do_the_same_together_at_once_each_sees_what_the_other_did(engine: Engine) -> None:
+    shared, *others = await opened(engine, 9)
+    cause = uuid4()
+    await engine.handle(Send(partners, shared, Suspend(cause_id=cause)), ME)
+    lift = Send(partners, shared, Reinstate(cause_id=cause))
+    outcomes = await asyncio.gather(
+        *(engine.handle(Send(partners, id, Note(text="x")), ME, also=[lift]) for id in others),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(outcome, Receipt) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, Rejected) for outcome in outcomes) == 7
+    noted = [(await engine.load(partners, id)).version for id in others]
+    assert sorted(noted) == [1] * 7 + [2]
+
+
+async def test_a_repeat_of_what_was_done_together_gets_its_answer(engine: Engine) -> None:
+    one, other = await opened(engine, 2)
+    key, note = uuid4(), Send(partners, one, Note(text="x"))
+    calls = [engine.handle(note, ME, also=[Send(partners, other, Note(text="y"))], command_id=key) for _ in range(4)]
+    receipts = await asyncio.gather(*calls)
+    assert len(set(receipts)) == 1
+    assert (await engine.load(partners, other)).version == 2

@@ -160,6 +160,7 @@ class MemoryEngine:
         command_id: UUID | None = None,
         request: bytes | None = None,
         only_creates: bool = False,
+        also: tuple[Any, ...] = (),
     ) -> Receipt:
         if self.failure is not None:
             raise self.failure

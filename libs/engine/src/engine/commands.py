@@ -138,16 +138,17 @@ class Commands:
             else:
                 _answer(future, outcome)
 
-    async def together(self, intents: Sequence[Intent]) -> list[Outcome]:
-        """Handles commands in one transaction. Retries a lost race where no version was expected, and an outage where
-        every command has an id; raises Conflict or Unavailable otherwise."""
+    async def together(self, intents: Sequence[Intent], *, whole: bool = False) -> list[Outcome]:
+        """Handles commands in one transaction, of a `whole` all or none. Retries a lost race where no version was
+        expected, and an outage where every command has an id (of a whole: the first); raises Conflict or Unavailable
+        otherwise."""
         expecting = any(intent.expected is not None for intent in intents)
-        repeatable = all(intent.command_id is not None for intent in intents)
+        repeatable = all(intent.command_id is not None for intent in (intents[:1] if whole else intents))
         attempts = 0
         while True:
             attempts += 1
             try:
-                return await self._once(intents)
+                return await self._once(intents, whole=whole)
             except ViewsChanged:
                 await self._views_changed()
             except AlreadyHandled:
@@ -163,12 +164,12 @@ class Commands:
                     raise Unavailable(f"the store is away: {error!r}") from error
                 await asyncio.sleep(0.05 * attempts)
 
-    async def _once(self, intents: Sequence[Intent]) -> list[Outcome]:
+    async def _once(self, intents: Sequence[Intent], *, whole: bool = False) -> list[Outcome]:
         async with AsyncExitStack() as stack:
             db = await stack.enter_async_context(self._pool.acquire())
             if self._store.inline:  # otherwise the append is the only statement that writes
                 await stack.enter_async_context(db.transaction())
-            outcomes = await self._store.execute(db, intents)
+            outcomes = await self._store.execute(db, intents, whole=whole)
         await self._failpoint("command_committed")
         self._metrics.count(outcomes)
         self._appended()

@@ -410,8 +410,12 @@ class Engine:
         command_id: UUID | None = None,
         request: bytes | None = None,
         only_creates: bool = False,
+        also: Sequence[Send] = (),
     ) -> Receipt:
         """Loads, decides with the clock, appends. Retries a lost race when no version was expected.
+
+        `also` are commands that have to be possible with it: all of them are done in one transaction, or none is, and
+        what refuses one of them refuses the whole. The receipt is of the first.
 
         `request` is a digest of what a caller asked for under `command_id`; both are forgotten after some days, while
         a command id alone is kept for good. With `only_creates` a change of what exists is not made.
@@ -421,9 +425,12 @@ class Engine:
         use of the same id with a `request`, VersionNeeded for a change that was not to be made.
         """
         at = send.command.occurred_at or self.clock()
-        outcome = await self.commands.one(
-            Intent(send, at, context, command_id, expected_version, request, only_creates)
-        )
+        intent = Intent(send, at, context, command_id, expected_version, request, only_creates)
+        if also:
+            others = [Intent(each, each.command.occurred_at or at, context) for each in also]
+            [outcome, *_] = await self.commands.together([intent, *others], whole=True)
+        else:
+            outcome = await self.commands.one(intent)
         if isinstance(outcome, Rejected):
             raise outcome
         return outcome

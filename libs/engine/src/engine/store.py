@@ -100,6 +100,10 @@ class _Working:
     snapshot: int = 0
 
 
+Kept: TypeAlias = tuple[UUID, str, int, int, bytes | None, bytes | None]
+"""What is known of a command by its id: stream, version, how many events, refusal, request."""
+
+
 @dataclass
 class _Batch:
     """What one append takes, column by column."""
@@ -110,7 +114,7 @@ class _Batch:
     data: list[bytes] = field(default_factory=list)
     occurred_at: list[datetime] = field(default_factory=list)
     contexts: list[Context] = field(default_factory=list)
-    commands: list[tuple[UUID, str, int, int, bytes | None, bytes | None]] = field(default_factory=list)
+    commands: list[Kept] = field(default_factory=list)
 
 
 class Store:
@@ -237,14 +241,17 @@ class Store:
 
     # -- deciding and appending
 
-    async def execute(self, db: Db, intents: Sequence[Intent]) -> list[Receipt | Rejected]:
+    async def execute(self, db: Db, intents: Sequence[Intent], *, whole: bool = False) -> list[Receipt | Rejected]:
         """Decides all of the intents in order and appends what they led to in one call; `db` is inside a transaction
-        if there are inline views. A refusal is an outcome and leaves the others alone.
+        if there are inline views. A refusal is an outcome and leaves the others alone; of a `whole` it is everybody's,
+        and nothing of it happens. The id of a whole is that of its first intent.
 
         Raises Conflict for a lost race, ViewsChanged, AlreadyHandled, InFlight, KeyReused and VersionNeeded; then
         nothing of it has happened.
         """
         answered = await self._answered(db, intents)
+        if whole and (before := answered.get(intents[0].command_id)) is not None:
+            return [before] * len(intents)
         fresh = {i.stream: i.send.decider for i in intents if i.command_id not in answered}
         working = await self._load_many(db, fresh) if fresh else {}
         batch = _Batch()
@@ -264,6 +271,10 @@ class Store:
             if isinstance(outcome, Receipt) and outcome.events:
                 lasts[n] = len(batch.events) - 1
             outcomes.append(outcome)
+        if whole and (refusal := next((each for each in outcomes if isinstance(each, Rejected)), None)) is not None:
+            outcomes, lasts = [refusal] * len(intents), {}
+            batch = _Batch(commands=_kept(intents[0], refusal, working[intents[0].stream].loaded))
+            working = {}
         if batch.events or batch.commands:
             positions = await self._append(db, batch, working)
             for n, last in lasts.items():
@@ -297,9 +308,7 @@ class Store:
         try:
             events = decider.decide(intent.send.command, working.state, intent.occurred_at)
         except Rejected as refusal:
-            if intent.command_id is not None:
-                refused = _refusal_json(refusal)
-                batch.commands.append((intent.command_id, intent.stream, working.version, 0, refused, intent.request))
+            batch.commands += _kept(intent, refusal, working.version)
             return refusal
         if intent.only_creates and events and working.version > 0:
             raise VersionNeeded(intent.stream, working.version)
@@ -425,6 +434,13 @@ def _snapshot(working: _Working) -> bytes | None:
     if working.version - working.snapshot < working.decider.snapshot_every:
         return None
     return working.decider.state_adapter.dump_json(working.state)
+
+
+def _kept(intent: Intent, refusal: Rejected, version: int) -> list[Kept]:
+    """Nothing, where its id is of no importance."""
+    if intent.command_id is None:
+        return []
+    return [(intent.command_id, intent.stream, version, 0, _refusal_json(refusal), intent.request)]
 
 
 def _refusal_json(refusal: Rejected) -> bytes:

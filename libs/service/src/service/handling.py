@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4, uuid5
@@ -107,7 +107,10 @@ class Handling:
         self._only_creates = only_creates
         self._resource: tuple[str, UUID] | None = None
 
-    async def __call__(self, decider: Decider[Any, Any, Any], id: UUID, command: Command) -> Receipt:
+    async def __call__(
+        self, decider: Decider[Any, Any, Any], id: UUID, command: Command, *, also: Iterable[Send] = ()
+    ) -> Receipt:
+        """`also` are the service's own commands that have to be possible with the caller's: all or none is done."""
         caller = self._caller
         caller.refuse_the_past(command)
         if caller.ahead(command):
@@ -125,6 +128,7 @@ class Handling:
             command_id=command_id,
             request=None if command_id is None else caller.digest(),
             only_creates=self._only_creates and expected is None,
+            also=tuple(also),
         )
         if self._resource == (decider.category, id):
             caller.answers(receipt.version)
