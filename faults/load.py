@@ -17,7 +17,7 @@ from sample.setting import COURSE, DIMENSIONS, GATE, METRIC, SCORECARD, STANDARD
 
 AREA = "NONE"
 """A place without a disclosure law, where everything can be signed on the day."""
-TERMS = {"jurisdiction": AREA, "areas": [AREA], "royalty_percent": 5}
+TERMS = {"jurisdiction": AREA, "grants": [{"area": AREA}], "royalties": [{"percent": 5}]}
 EXPIRING = "hygiene"
 """A course, not required for launch, with a certificate that ends: it is passed years ago, so that its timer is due."""
 SOURCE = "tills"
@@ -156,7 +156,8 @@ class Load:
 
     async def _sign(self, partner: str) -> None:
         negotiation = await self._until("contract", "/negotiations", _first("negotiation_id"), partner_id=partner)
-        await self._post("contract", f"/negotiations/{negotiation}/acceptance", **TERMS)
+        await self._post("contract", f"/negotiations/{negotiation}/offers", terms=TERMS)
+        await self._post("contract", f"/negotiations/{negotiation}/partner-acceptance", round=1)
         contract = await self._until("contract", f"/negotiations/{negotiation}", lambda row: row["contract_id"])
         await self._until("contract", f"/contracts/{contract}", lambda row: row["status"])
         await self._think()

@@ -20,7 +20,7 @@ T = TypeVar("T")
 Row = Mapping[str, Any]
 
 AREA = "US-AK"
-TERMS = {"jurisdiction": AREA, "areas": [AREA], "royalty_percent": 5}
+TERMS = {"jurisdiction": AREA, "grants": [{"area": AREA}], "royalties": [{"percent": 5}]}
 ITEMS = ("premises_approved", "opening_stock_delivered")
 DISTINCT = "Two establishments in the city's records, inspected under both names."
 
@@ -91,16 +91,21 @@ class Newcomers:
 
     async def negotiate(self, contract: Service) -> None:
         todo = self.ours(await contract.items("/negotiations", status="open"))
-        await self.each("accept the terms", todo, lambda row: self._accept(contract, row))
+        await self.each("agree on the terms", todo, lambda row: self._agree(contract, row))
 
-    async def _accept(self, contract: Service, row: Row) -> None:
-        path = f"/negotiations/{row['negotiation_id']}/acceptance"
-        await self.post(contract, path, dates.TERMS_ACCEPTED, **TERMS)
+    async def _agree(self, contract: Service, row: Row) -> None:
+        path = f"/negotiations/{row['negotiation_id']}"
+        await self.post(contract, f"{path}/offers", dates.TERMS_OFFERED, terms=TERMS)
+        await self.post(contract, f"{path}/partner-acceptance", dates.TERMS_ACCEPTED, round=1)
 
     async def sign(self, contract: Service) -> None:
         todo = self.ours(await contract.items("/contracts", status="drafted"))
         await self.each("get the disclosure document", todo, lambda row: self._disclose(contract, row))
-        todo = self.ours(await contract.items("/contracts", status="disclosed"))
+        rows = [
+            *await contract.items("/contracts", status="disclosed"),
+            *await contract.items("/contracts", status="in_window"),
+        ]
+        todo = self.ours(rows)
         await self.each("sign", todo, lambda row: self._sign(contract, row))
 
     async def _disclose(self, contract: Service, row: Row) -> None:

@@ -15,14 +15,22 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from contract.domain.breach import NoticeBreach
 from contract.domain.contract import DraftContract, contracts
+from contract.domain.jurisdiction import DraftRules, jurisdiction_id, jurisdictions
 from contract.domain.negotiation import OpenNegotiation, negotiation_id, negotiations
+from contract.domain.rules import RulesContent
+from contract.domain.shipped import SHIPPED
+from contract.domain.signature import SignContract
+from contract.domain.standing import Party
+from contract.domain.term import BringIntoForce
 from devstack.forgeries import forged, misissued
 from devstack.issuer import Issuer
 from devstack.services import SERVICES
 from devstack.serving import Serve
 from engine import Command, Context, Decider, Send
 from engine.runtime import Engine
+from events.contract import ContractTerms
 from fastapi import FastAPI
 from joserfc.jwk import KeySet
 from partner.domain.application import Apply, applications
@@ -204,14 +212,22 @@ async def partner_things(things: Things, whose: UUID) -> None:
 async def contract_things(things: Things, whose: UUID) -> None:
     id = negotiation_id(whose)
     await things.do(negotiations, id, OpenNegotiation(partner_id=whose), negotiation_id=id)
+    terms = {"jurisdiction": "NONE", "grants": [{"area": "US-AK-99501"}], "royalties": [{"percent": "5"}]}
+    contract = uuid4()
     draft = DraftContract(
-        contract_id=uuid4(),
+        contract_id=contract,
         partner_id=whose,
-        jurisdiction="US-AK",
-        areas=("US-AK-99501",),
-        royalty_percent=Decimal("5"),
+        terms=ContractTerms.model_validate(terms),
+        rules=SHIPPED["NONE"],
     )
-    await things.do(contracts, draft.contract_id, draft, contract_id=draft.contract_id)
+    await things.do(contracts, contract, draft, contract_id=contract)
+    for party in Party:
+        await things.do(contracts, contract, SignContract(party=party))
+    await things.do(contracts, contract, BringIntoForce())
+    breach = NoticeBreach(breach_id=uuid4(), ground="noncompliance", reasons=("Dirty.",), rules=SHIPPED["NONE"])
+    await things.do(contracts, contract, breach, breach_id=breach.breach_id)
+    rules = RulesContent(time_zone="Europe/Madrid")
+    await things.do(jurisdictions, jurisdiction_id("ES"), DraftRules(code="ES", content=rules), code="ES")
 
 
 async def training_things(things: Things, whose: UUID) -> None:

@@ -67,6 +67,8 @@ class Named(dict[str, str]):
 
 
 NAMED = Named(code="example", period="2025", item="premises_approved")
+LAWS = Named(code="ES", number="1")
+"""What contract-svc calls things: its codes are those of jurisdictions."""
 
 
 @dataclass
@@ -139,11 +141,11 @@ def served(
 def seeded(served: Served, document: dict[str, Any], client: httpx.Client) -> Counter[str]:
     """Does what the document's own examples say, definitions first and ends last, so that there is something to ask
     for. Where that decides on what one has looked at, it is looked at."""
+    named = NAMED
     if served.app.state.service == "contract":
-        from contract.domain.negotiation import OpenNegotiation, negotiation_id, negotiations
-
-        opening = OpenNegotiation(partner_id=PARTNER)
-        served.do(served.app.state.engine.handle(Send(negotiations, negotiation_id(PARTNER), opening), Context("me")))
+        named = LAWS
+        for send in contract_in_force():
+            served.do(served.app.state.engine.handle(send, Context("me")))
     if "known_partners" in served.app.state.tables:
         served.do(registered(served, UUID(FORMATS["uuid"])))
     seen: Counter[str] = Counter()
@@ -152,7 +154,7 @@ def seeded(served: Served, document: dict[str, Any], client: httpx.Client) -> Co
             content = operations.get(method, {}).get("requestBody", {}).get("content", {})
             if not path.startswith("/backfill") and "application/json" in content:
                 ids = {name: found[0] for name, found in known(document, client).items() if name.endswith("_id")}
-                at, body = path.format_map(Named(NAMED, **ids)), content["application/json"]["example"]
+                at, body = path.format_map(Named(named, **ids)), content["application/json"]["example"]
                 answer = client.request(method, at, json=body)
                 if answer.status_code == httpx.codes.PRECONDITION_REQUIRED:
                     looked_at = client.get(at.rpartition("/")[0]).headers
@@ -168,6 +170,27 @@ async def registered(served: Served, partner_id: UUID) -> None:
     """As if partner-svc had said so."""
     async with served.app.state.engine.acquire() as db:
         await db.execute("insert into known_partners (partner_id) values ($1)", partner_id)
+
+
+def contract_in_force() -> Iterator[Send]:
+    """A negotiation, and a contract with a breach, all of one id."""
+    from contract.domain.breach import NoticeBreach
+    from contract.domain.contract import DraftContract, contracts
+    from contract.domain.negotiation import OpenNegotiation, negotiations
+    from contract.domain.shipped import SHIPPED
+    from contract.domain.signature import SignContract
+    from contract.domain.standing import PARTIES
+    from contract.domain.term import BringIntoForce
+    from events.contract import ContractTerms
+
+    yield Send(negotiations, PARTNER, OpenNegotiation(partner_id=PARTNER))
+    terms = {"jurisdiction": "NONE", "grants": [{"area": "ES"}], "royalties": [{"percent": "5"}]}
+    agreed = ContractTerms.model_validate(terms)
+    draft = DraftContract(contract_id=PARTNER, partner_id=PARTNER, terms=agreed, rules=SHIPPED["NONE"])
+    notice = NoticeBreach(breach_id=PARTNER, ground="noncompliance", reasons=("Dirty.",), rules=SHIPPED["NONE"])
+    signing = (SignContract(party=party) for party in PARTIES)
+    for command in (draft, *signing, BringIntoForce(), notice):
+        yield Send(contracts, PARTNER, command)
 
 
 def known(document: dict[str, Any], client: httpx.Client) -> dict[str, list[str]]:

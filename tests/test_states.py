@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from contract.domain.contract import Contract, Draft, Party
-from contract.domain.contract import Status as ContractStatus
-from contract.domain.terms import Terms
+from contract.domain.shipped import SHIPPED
+from contract.domain.standing import Contract, Draft, Party
+from contract.domain.standing import Status as ContractStatus
 from contract.states import show_contract
+from events.contract import AreaGrant, ContractTerms, RoyaltyRate
 from events.partner import ExternalRef, SuspensionCause
 from events.states import (
     STATES,
@@ -91,11 +93,11 @@ def test_a_suspended_partner_is_shown_with_why_and_its_outlet() -> None:
 
 
 def test_a_signed_contract_is_shown_with_its_terms() -> None:
-    terms = Terms("US-AK", ("US-AK",), Decimal(5), None)
-    signed = Contract(
-        Draft(ID, OTHER, terms), ContractStatus.SIGNED, signed_by=frozenset(Party), effective_from=date(2000, 2, 1)
-    )
-    assert show_contract(ID, signed) == ContractState(
+    grants, royalties = (AreaGrant(area="US-AK"),), (RoyaltyRate(percent=Decimal(5)),)
+    terms = ContractTerms(jurisdiction="US-AK", grants=grants, royalties=royalties)
+    draft = Draft(ID, OTHER, terms, SHIPPED["US-AK"])
+    signed = Contract(draft, ContractStatus.SIGNED, signed_by=frozenset(Party), effective_from=date(2000, 2, 1))
+    shown = ContractState(
         contract_id=ID,
         partner_id=OTHER,
         status="signed",
@@ -104,7 +106,12 @@ def test_a_signed_contract_is_shown_with_its_terms() -> None:
         royalty_percent=Decimal(5),
         effective_from=date(2000, 2, 1),
         signed_by=("partner", "principal"),
+        terms=terms,
     )
+    assert show_contract(ID, signed) == shown
+    for status, as_known in ((ContractStatus.IN_WINDOW, "disclosed"), (ContractStatus.RENEWAL_ELIGIBLE, "in_force")):
+        assert show_contract(ID, replace(signed, status=status)) == shown.model_copy(update={"status": as_known})
+    assert show_contract(ID, replace(signed, status=ContractStatus.WITHDRAWN)) is None
 
 
 def test_a_completed_training_is_shown_with_the_last_day_of_its_certificate() -> None:

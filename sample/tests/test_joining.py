@@ -152,8 +152,8 @@ def test_made_up_scores_are_the_same_in_every_run_and_differ_between_names() -> 
 
 def test_the_days_of_a_year_are_in_the_order_in_which_things_happen() -> None:
     days = [
-        *(dates.APPLIED, dates.SCORED, dates.APPROVED, dates.DUPLICATE_DECIDED, dates.TERMS_ACCEPTED),
-        *(dates.DISCLOSED, dates.SIGNED_BY_PARTNER, dates.SIGNED_BY_PRINCIPAL, dates.IN_FORCE),
+        *(dates.APPLIED, dates.SCORED, dates.APPROVED, dates.DUPLICATE_DECIDED, dates.TERMS_OFFERED),
+        *(dates.TERMS_ACCEPTED, dates.DISCLOSED, dates.SIGNED_BY_PARTNER, dates.SIGNED_BY_PRINCIPAL, dates.IN_FORCE),
         *(dates.TRAINING_STARTED, dates.ASSESSED, dates.CHECKED, dates.OPENED, dates.INSPECTED),
     ]
     assert days == sorted(days)

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -12,7 +11,9 @@ import httpx
 import pytest
 from contract.app import app as contract_app
 from contract.domain.negotiation import contract_id, negotiation_id
+from contract.domain.terms import TermsSaid, told_flat
 from devstack.serving import ClientOf, Others, Said, Serve
+from events.contract import ContractTerms
 from events.partner import PartnerRegistered
 from fastapi import FastAPI
 
@@ -40,16 +41,23 @@ def alaska() -> Callable[..., datetime]:
     return lambda *parts: datetime(*parts).replace(tzinfo=ZoneInfo("America/Anchorage")).astimezone(UTC)
 
 
+ORDINARY: dict[str, Any] = {
+    "jurisdiction": "US-AK",
+    "grants": [{"area": "US-AK-99501"}],
+    "royalties": [{"percent": "5.5"}],
+}
+
+
+@pytest.fixture(scope="session")
+def said() -> Callable[..., TermsSaid]:
+    """Ordinary terms in Alaska, without end, and what is different about them; as a caller says them."""
+    return lambda **changes: TermsSaid.model_validate({**ORDINARY, **changes})
+
+
 @pytest.fixture(scope="session")
 def terms() -> Callable[..., dict[str, Any]]:
-    """Ordinary terms in Alaska, without end, and what is different about them."""
-    return lambda **changes: {
-        "jurisdiction": "US-AK",
-        "areas": ("US-AK-99501",),
-        "royalty_percent": Decimal("5.5"),
-        "term_ends_on": None,
-        **changes,
-    }
+    """The same as events tell them."""
+    return lambda **changes: told_flat(ContractTerms.model_validate({**ORDINARY, **changes}))
 
 
 @pytest.fixture

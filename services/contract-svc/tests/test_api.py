@@ -15,10 +15,11 @@ NEGOTIATION = negotiation_id(PARTNER)
 CONTRACT = contract_id(NEGOTIATION)
 TERMS: dict[str, Any] = {
     "jurisdiction": "US-AK",
-    "areas": ["US-AK-99501", "US-AK-99502"],
-    "royalty_percent": "5.5",
-    "occurred_at": "2000-01-12T21:00:00Z",
+    "grants": [{"area": "US-AK-99501"}, {"area": "US-AK-99502"}],
+    "royalties": [{"percent": "5.5"}],
 }
+OFFER: dict[str, Any] = {"terms": TERMS, "occurred_at": "2000-01-11T21:00:00Z"}
+ACCEPTANCE: dict[str, Any] = {"round": 1, "occurred_at": "2000-01-12T21:00:00Z"}
 Caller = Callable[..., httpx.AsyncClient]
 Registers = Callable[[UUID], Awaitable[None]]
 Call = Callable[..., Awaitable[dict[str, Any]]]
@@ -74,8 +75,14 @@ async def reached(api: httpx.AsyncClient, instant: str) -> None:
     assert answer["reached"] == instant
 
 
+async def negotiated(api: httpx.AsyncClient, negotiation: UUID = NEGOTIATION, **terms: Any) -> dict[str, Any]:
+    """The principal offers, the partner accepts."""
+    await done(api, f"/negotiations/{negotiation}/offers", {**OFFER, "terms": {**TERMS, **terms}})
+    return await done(api, f"/negotiations/{negotiation}/partner-acceptance", ACCEPTANCE)
+
+
 async def drafted(api: httpx.AsyncClient, service: FastAPI, **terms: Any) -> None:
-    await done(api, f"/negotiations/{NEGOTIATION}/acceptance", {**TERMS, **terms})
+    await negotiated(api, **terms)
     await followed(service)
 
 
@@ -110,9 +117,9 @@ async def test_a_contract_goes_from_agreed_terms_to_in_force_and_is_terminated(
     api: httpx.AsyncClient, caller: Caller, service: FastAPI, registers: Registers
 ) -> None:
     await registers(PARTNER)
-    accepted = await done(api, f"/negotiations/{NEGOTIATION}/acceptance", TERMS)
+    accepted = await negotiated(api)
     assert accepted["events"] == ["cauce.contract.NegotiationAccepted.v1"]
-    assert (await done(api, f"/negotiations/{NEGOTIATION}/acceptance", TERMS))["events"] == []
+    assert (await done(api, f"/negotiations/{NEGOTIATION}/partner-acceptance", ACCEPTANCE))["events"] == []
     (agreed,) = await items(api, "/negotiations", status="accepted", partner_id=str(PARTNER))
     assert (agreed["contract_id"], agreed["royalty_percent"]) == (str(CONTRACT), "5.5")
     await followed(service)
@@ -152,6 +159,8 @@ async def test_a_contract_goes_from_agreed_terms_to_in_force_and_is_terminated(
 
     ending = {"reason": "Unpaid royalties.", "occurred_at": "2001-06-01T21:00:00Z"}
     assert (await problem(api, f"{path}/termination", ending))["code"] == "version_needed"
+    assert (await problem(api, f"{path}/termination", ending, seen=path))["code"] == "contract.cause_needed"
+    await done(api, f"{path}/termination-consent", {"reason": "Retires.", "occurred_at": "2001-05-01T21:00:00Z"})
     proposal = await done(api, f"{path}/termination", ending, seen=path)
     assert proposal["events"] == ["cauce.contract.TerminationProposed.v1"]
     alone = await problem(api, f"{path}/termination", ending, seen=path)
@@ -186,13 +195,15 @@ async def test_a_terminated_contract_does_not_expire_as_well(
     await drafted(api, service, term_ends_on="2001-12-31")
     await signed(api, service)
     await reached(api, "2000-02-01T09:00:00Z")
+    consent = {"reason": "Retires.", "occurred_at": "2000-05-01T21:00:00Z"}
+    await done(api, f"/contracts/{CONTRACT}/termination-consent", consent)
     ending = {"reason": "Unpaid royalties.", "occurred_at": "2000-06-01T21:00:00Z"}
     for who in (api, caller("backfill", subject="somebody else")):
         await done(who, f"/contracts/{CONTRACT}/termination", ending, seen=f"/contracts/{CONTRACT}")
     await followed(service)
     await reached(api, "2003-01-01T00:00:00Z")
     assert [event["type"].split(".")[2] for event in await items(api, f"/contracts/{CONTRACT}/history")][-3:] == [
-        "ContractInForce",
+        "TerminationAgreed",
         "TerminationProposed",
         "ContractTerminated",
     ]
@@ -227,8 +238,9 @@ async def test_a_negotiation_lapses_and_then_nothing_is_accepted(
     assert (await done(api, f"{path}/lapse", {"reason": "No financing."}))["events"] == []
     (negotiation,) = await items(api, "/negotiations", status="lapsed")
     assert negotiation["lapsed_because"] == "No financing."
-    refused = await problem(api, f"{path}/acceptance", TERMS)
-    assert (refused["status"], refused["code"]) == (409, "contract.negotiation_closed")
+    for what, body in (("offers", OFFER), ("acceptance", ACCEPTANCE), ("partner-acceptance", ACCEPTANCE)):
+        refused = await problem(api, f"{path}/{what}", body)
+        assert (refused["status"], refused["code"]) == (409, "contract.negotiation_closed")
     assert await items(api, "/contracts") == []
 
 
@@ -253,10 +265,14 @@ async def test_what_does_not_exist_is_not_found_and_what_makes_no_sense_is_named
             assert (answer.status_code, answer.json()["code"]) == (404, code)
     unknown = await problem(api, f"/contracts/{uuid4()}/disclosure", {})
     assert (unknown["status"], unknown["code"]) == (404, "contract.contract_unknown")
-    wrong = {**TERMS, "jurisdiction": "US-XX", "areas": [], "royalty_percent": 101}
-    told = await problem(api, f"/negotiations/{NEGOTIATION}/acceptance", wrong)
+    wrong = {**TERMS, "jurisdiction": "alaska", "grants": [], "royalties": [{"percent": 101}]}
+    told = await problem(api, f"/negotiations/{NEGOTIATION}/offers", {"terms": wrong})
     assert told["status"] == 422
-    assert {error["field"] for error in told["errors"]} == {"jurisdiction", "areas", "royalty_percent"}
+    fields = {"terms.jurisdiction", "terms.grants", "terms.royalties.0.percent"}
+    assert fields <= {error["field"] for error in told["errors"]}
+    nowhere = {"terms": {**TERMS, "jurisdiction": "US-XX"}}
+    told = await problem(api, f"/negotiations/{NEGOTIATION}/offers", nowhere)
+    assert (told["status"], told["code"]) == (404, "contract.jurisdiction_unknown")
     told = await problem(api, f"/contracts/{CONTRACT}/signatures", {"party": "landlord"})
     assert (told["status"], told["errors"][0]["field"]) == (422, "party")
     answer = await api.get("/contracts", params={"after": "bm90LWFuLWlk"})
@@ -268,9 +284,10 @@ async def test_each_route_needs_its_scope_and_the_past_needs_one_more(
 ) -> None:
     auditor, manager = caller("auditor"), caller("channel-manager")
     writes: list[tuple[str, dict[str, Any]]] = [
-        (f"/negotiations/{NEGOTIATION}/acceptance", TERMS),
+        (f"/negotiations/{NEGOTIATION}/offers", OFFER),
+        (f"/negotiations/{NEGOTIATION}/acceptance", ACCEPTANCE),
         (f"/negotiations/{NEGOTIATION}/lapse", {"reason": "No financing."}),
-        (f"/contracts/{CONTRACT}/disclosure", {}),
+        (f"/contracts/{CONTRACT}/withdrawal", {"reason": "No site."}),
         (f"/contracts/{CONTRACT}/signatures", {"party": "partner"}),
         (f"/contracts/{CONTRACT}/termination", {"reason": "Unpaid royalties."}),
     ]
@@ -295,8 +312,8 @@ async def test_a_contract_is_read_as_it_was_known_and_as_it_was_in_force(
     await done(api, f"{path}/signatures", {"party": "partner", "occurred_at": "2000-01-28T21:00:00Z"})
 
     now, then = await api.get(path), await api.get(path, params={"as_of": known})
-    assert (now.headers["etag"], now.json()["awaits"]) == ('"3"', ["principal"])
-    assert (then.headers["etag"], then.json()["awaits"]) == ('"2"', ["principal", "partner"])
+    assert (now.headers["etag"], now.json()["awaits"]) == ('"4"', ["principal"])
+    assert (then.headers["etag"], then.json()["awaits"]) == ('"3"', ["principal", "partner"])
     drafted_only = await api.get(path, params={"effective_at": "2000-01-13T20:59:59Z"})
     assert (drafted_only.json()["status"], "etag" in drafted_only.headers) == ("drafted", False)
     before = await api.get(path, params={"as_of": "2000-01-01T00:00:00Z"})
@@ -310,7 +327,7 @@ async def test_contracts_are_sorted_by_the_day_of_their_effect_those_without_one
     partners = [uuid4() for _ in range(4)]
     for partner in partners:
         await registers(partner)
-        await done(api, f"/negotiations/{negotiation_id(partner)}/acceptance", TERMS)
+        await negotiated(api, negotiation_id(partner))
     await followed(service)
     contracts = [contract["contract_id"] for contract in await items(api, "/contracts")]
     for contract, day in zip(contracts[:3], ("2000-03-01", "2000-02-01", "2000-03-01"), strict=True):

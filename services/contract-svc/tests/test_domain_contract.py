@@ -1,21 +1,27 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
-from contract.domain.contract import (
-    BringIntoForce,
+from contract.domain.contract import DraftContract, contracts
+from contract.domain.disclosure import DeliverDisclosure, OpenSigningWindow, RulesApplied, SigningWindowOpened
+from contract.domain.shipped import SHIPPED
+from contract.domain.signature import (
     ContractExecuted,
-    DeliverDisclosure,
-    DraftContract,
-    ExpireContract,
-    Party,
+    ContractWithdrawn,
     PartySigned,
     SignContract,
+    WithdrawContract,
+)
+from contract.domain.standing import Party
+from contract.domain.term import BringIntoForce, ExpireContract
+from contract.domain.termination import (
+    AgreeToTermination,
     TerminateContract,
+    TerminationAgreed,
     TerminationProposed,
-    contracts,
 )
 from engine import Command, Rejected, Unknown
 from engine.testing import scenario
@@ -41,7 +47,18 @@ class Story:
         self.ids = {"contract_id": contract, "partner_id": partner}
         self.contract, self.terms = contract, terms
         self.drafted = ContractDrafted(**self.ids, **terms)
-        self.disclosed = DisclosureDelivered(**self.ids, delivered_on=DELIVERED, signing_allowed_from=OPENS, law=LAW)
+        self.rules = SHIPPED[terms["jurisdiction"]]
+        self.ruled = RulesApplied(contract_id=contract, rules=self.rules)
+        self.disclosed = DisclosureDelivered(
+            **self.ids,
+            delivered_on=DELIVERED,
+            signing_allowed_from=OPENS,
+            law=LAW,
+            opens_at=datetime(2000, 1, 28, 9, tzinfo=UTC),
+            rules_version=0,
+        )
+        self.disclose = DeliverDisclosure(rules=self.rules)
+        self.agreed = TerminationAgreed(contract_id=contract, reason="retires")
         self.in_force = ContractInForce(**self.ids)
         self.expired = ContractExpired(**self.ids)
         self.terminated = ContractTerminated(**self.ids, reason="unpaid royalties")
@@ -85,14 +102,18 @@ def undisclosed(contract: UUID, partner: UUID, terms: Callable[..., dict[str, An
 # -- drafting
 
 
-def test_a_contract_is_drafted_from_agreed_terms(story: Story, alaska: Alaska) -> None:
-    scenario(contracts, when=DraftContract(**story.ids, **story.terms), at=alaska(2000, 1, 12), then=story.drafted)
+def drafting(story: Story) -> DraftContract:
+    return DraftContract(**story.ids, terms=story.terms["terms"], rules=story.rules)
+
+
+def test_a_contract_is_drafted_from_agreed_terms_and_keeps_the_rules_of_that_day(story: Story, alaska: Alaska) -> None:
+    scenario(contracts, when=drafting(story), at=alaska(2000, 1, 12), then=[story.drafted, story.ruled])
 
 
 def test_drafting_it_again_changes_nothing_and_with_other_terms_is_refused(
     story: Story, dated: Story, alaska: Alaska
 ) -> None:
-    again, other = DraftContract(**story.ids, **story.terms), DraftContract(**dated.ids, **dated.terms)
+    again, other = drafting(story), drafting(dated)
     refused = Rejected("contract.already_drafted", contract_id=story.contract)
     scenario(contracts, given=[story.drafted], when=again, at=alaska(2000, 1, 12), then=[])
     scenario(contracts, given=[story.drafted], when=other, at=alaska(2000, 1, 12), then=refused)
@@ -101,7 +122,7 @@ def test_drafting_it_again_changes_nothing_and_with_other_terms_is_refused(
 @pytest.mark.parametrize(
     "command",
     [
-        DeliverDisclosure(),
+        DeliverDisclosure(rules=SHIPPED["US-AK"]),
         SignContract(party=Party.PARTNER),
         BringIntoForce(),
         ExpireContract(),
@@ -116,26 +137,24 @@ def test_a_contract_that_was_never_drafted_is_unknown(command: Command, alaska: 
 
 
 def test_delivering_the_disclosure_starts_the_clock_of_the_law(story: Story, alaska: Alaska) -> None:
-    scenario(
-        contracts, given=[story.drafted], when=DeliverDisclosure(), at=alaska(2000, 1, 13, 9), then=story.disclosed
-    )
+    scenario(contracts, given=[story.drafted], when=story.disclose, at=alaska(2000, 1, 13, 9), then=story.disclosed)
 
 
 def test_the_day_of_delivery_is_the_one_on_the_clocks_of_the_jurisdiction(story: Story, alaska: Alaska) -> None:
     late = alaska(2000, 1, 13, 23, 30)
     assert late.date() == date(2000, 1, 14)
-    scenario(contracts, given=[story.drafted], when=DeliverDisclosure(), at=late, then=story.disclosed)
+    scenario(contracts, given=[story.drafted], when=story.disclose, at=late, then=story.disclosed)
 
 
 def test_delivering_it_again_on_the_same_day_changes_nothing(story: Story, alaska: Alaska) -> None:
     given = [story.drafted, story.disclosed]
-    scenario(contracts, given=given, when=DeliverDisclosure(), at=alaska(2000, 1, 13, 18), then=[])
+    scenario(contracts, given=given, when=story.disclose, at=alaska(2000, 1, 13, 18), then=[])
 
 
 def test_delivering_it_again_on_another_day_is_refused_so_that_the_clock_stands(story: Story, alaska: Alaska) -> None:
     refused = Rejected("contract.already_disclosed", delivered_on=DELIVERED)
     given = [story.drafted, story.disclosed]
-    scenario(contracts, given=given, when=DeliverDisclosure(), at=alaska(2000, 1, 14, 9), then=refused)
+    scenario(contracts, given=given, when=story.disclose, at=alaska(2000, 1, 14, 9), then=refused)
 
 
 def test_where_no_law_asks_for_it_a_disclosure_opens_signing_on_the_same_day(undisclosed: Story) -> None:
@@ -144,9 +163,11 @@ def test_where_no_law_asks_for_it_a_disclosure_opens_signing_on_the_same_day(und
         delivered_on=DELIVERED,
         signing_allowed_from=DELIVERED,
         law="no franchise disclosure law",
+        opens_at=datetime(2000, 1, 13, 9, tzinfo=UTC),
+        rules_version=0,
     )
     at = datetime(2000, 1, 13, 9, tzinfo=UTC)
-    scenario(contracts, given=[undisclosed.drafted], when=DeliverDisclosure(), at=at, then=delivered)
+    scenario(contracts, given=[undisclosed.drafted], when=undisclosed.disclose, at=at, then=delivered)
 
 
 def test_what_was_signed_without_disclosure_cannot_be_disclosed_afterwards(undisclosed: Story) -> None:
@@ -154,7 +175,7 @@ def test_what_was_signed_without_disclosure_cannot_be_disclosed_afterwards(undis
     first = undisclosed.signed(Party.PARTNER, DELIVERED)
     given = [undisclosed.drafted, first, *undisclosed.executed(DELIVERED, DELIVERED, at)]
     refused = Rejected("contract.not_to_be_disclosed", status="signed")
-    scenario(contracts, given=given, when=DeliverDisclosure(), at=at, then=refused)
+    scenario(contracts, given=given, when=undisclosed.disclose, at=at, then=refused)
 
 
 # -- signing
@@ -367,7 +388,7 @@ def proposed(story: Story, *by: str, reason: str = "unpaid royalties") -> Termin
 
 
 def test_a_contract_in_force_is_terminated_with_a_reason_by_two_persons(story: Story, alaska: Alaska) -> None:
-    given = [*story.until_signed(), story.in_force]
+    given = [*story.until_signed(), story.in_force, story.agreed]
     terminate = TerminateContract(reason="unpaid royalties", by=("ana",))
     scenario(contracts, given=given, when=terminate, at=alaska(2000, 6, 1), then=proposed(story, "ana"))
     scenario(contracts, given=[*given, proposed(story)], when=terminate, at=alaska(2000, 6, 1), then=story.terminated)
@@ -379,14 +400,14 @@ def test_a_contract_in_force_is_terminated_with_a_reason_by_two_persons(story: S
 def test_one_person_does_not_terminate_it_alone_also_not_in_anothers_name(
     story: Story, alaska: Alaska, first: tuple[str, ...], second: tuple[str, ...]
 ) -> None:
-    given = [*story.until_signed(), story.in_force, proposed(story, *first)]
+    given = [*story.until_signed(), story.in_force, story.agreed, proposed(story, *first)]
     again = TerminateContract(reason="unpaid royalties", by=second)
     refused = Rejected("contract.second_person_needed", proposed_by=list(first))
     scenario(contracts, given=given, when=again, at=alaska(2000, 6, 1), then=refused)
 
 
 def test_who_wants_to_terminate_it_for_another_reason_proposes_that(story: Story, alaska: Alaska) -> None:
-    given = [*story.until_signed(), story.in_force, proposed(story, "ana")]
+    given = [*story.until_signed(), story.in_force, story.agreed, proposed(story, "ana")]
     other = TerminateContract(reason="moved away", by=("ben",))
     then = proposed(story, "ben", reason="moved away")
     scenario(contracts, given=given, when=other, at=alaska(2000, 6, 1), then=then)
@@ -421,13 +442,60 @@ def test_only_a_contract_in_force_can_end(dated: Story, alaska: Alaska, command:
 
 
 def test_a_contract_cannot_be_terminated_on_a_day_on_which_it_did_not_hold(dated: Story, alaska: Alaska) -> None:
-    given = [*dated.until_signed(), dated.in_force, proposed(dated)]
+    given = [*dated.until_signed(), dated.in_force, dated.agreed, proposed(dated)]
     terminate = TerminateContract(reason="unpaid royalties", by=("ana",))
     early = Rejected("contract.not_yet_effective", effective_from=date(2000, 2, 1))
     late = Rejected("contract.term_over", term_ends_on=LAST_DAY)
     scenario(contracts, given=given, when=terminate, at=alaska(2000, 1, 31), then=early)
     scenario(contracts, given=given, when=terminate, at=alaska(2002, 1, 1), then=late)
     scenario(contracts, given=given, when=terminate, at=alaska(2001, 12, 31, 23), then=dated.terminated)
+
+
+def test_without_a_breach_a_contract_ends_only_if_the_partner_agrees(story: Story, alaska: Alaska) -> None:
+    given = [*story.until_signed(), story.in_force]
+    terminate = TerminateContract(reason="unpaid royalties", by=("ana",))
+    scenario(contracts, given=given, when=terminate, at=alaska(2000, 6, 1), then=Rejected("contract.cause_needed"))
+    agree = AgreeToTermination(reason="retires")
+    scenario(contracts, given=given, when=agree, at=alaska(2000, 6, 1), then=story.agreed)
+    scenario(contracts, given=[*given, story.agreed], when=agree, at=alaska(2000, 6, 1), then=[])
+
+
+# -- the window, and withdrawal
+
+
+def test_the_window_for_signing_opens_when_the_laws_period_is_over(story: Story, alaska: Alaska) -> None:
+    given = [story.drafted, story.disclosed]
+    opened = SigningWindowOpened(contract_id=story.contract)
+    refused = Rejected("contract.disclosure_period_running", allowed_from=OPENS)
+    scenario(contracts, given=given, when=OpenSigningWindow(), at=alaska(2000, 1, 27, 23, 59), then=refused)
+    scenario(contracts, given=given, when=OpenSigningWindow(), at=alaska(2000, 1, 28), then=opened)
+    for later in ([*given, opened], story.until_signed()):
+        scenario(contracts, given=later, when=OpenSigningWindow(), at=alaska(2000, 2, 1), then=[])
+    sign = SignContract(party=Party.PARTNER)
+    signed = story.signed(Party.PARTNER, OPENS)
+    scenario(contracts, given=[*given, opened], when=sign, at=alaska(2000, 1, 28, 9), then=signed)
+
+
+def test_what_not_all_have_signed_is_withdrawn_and_then_nobody_signs(story: Story, alaska: Alaska) -> None:
+    half = [story.drafted, story.disclosed, story.signed(Party.PARTNER, OPENS)]
+    withdraw = WithdrawContract(reason="no site")
+    withdrawn = ContractWithdrawn(**story.ids, reason="no site")
+    at = alaska(2000, 1, 29, 9)
+    scenario(contracts, given=half, when=withdraw, at=at, then=withdrawn)
+    scenario(contracts, given=[*half, withdrawn], when=withdraw, at=at, then=[])
+    sign = SignContract(party=Party.PRINCIPAL)
+    refused = Rejected("contract.withdrawn", reason="no site")
+    scenario(contracts, given=[*half, withdrawn], when=sign, at=at, then=refused)
+    signed = Rejected("contract.not_to_be_withdrawn", status="signed")
+    scenario(contracts, given=story.until_signed(), when=withdraw, at=at, then=signed)
+
+
+def test_a_contract_from_before_it_kept_whole_terms_is_read_as_it_was(story: Story, alaska: Alaska) -> None:
+    old = story.drafted.model_copy(update={"terms": None})
+    scenario(contracts, given=[old], when=story.disclose, at=alaska(2000, 1, 13, 9), then=story.disclosed)
+    state = contracts.fold([old])
+    assert state.draft is not None
+    assert (state.draft.terms.areas, state.draft.terms.royalties[0].percent) == (("US-AK-99501",), Decimal("5.5"))
 
 
 def test_its_state_survives_a_snapshot(dated: Story) -> None:

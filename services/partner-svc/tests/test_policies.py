@@ -13,6 +13,7 @@ from events.contract import (
     ContractExpired,
     ContractInForce,
     ContractTerminated,
+    ContractTransferred,
     NegotiationLapsed,
     PartnerSigned,
 )
@@ -108,6 +109,17 @@ def test_a_partners_contract_comes_into_force_and_ends(partner: UUID) -> None:
         [Send(partners, partner, BringContractIntoForce(contract_id=CONTRACT))],
         [Send(partners, partner, EndContract(contract_id=CONTRACT, reason="The contract's term ended."))],
         [Send(partners, partner, EndContract(contract_id=CONTRACT, reason="unpaid royalties"))],
+    ]
+
+
+def test_a_transferred_contract_ends_for_the_one_and_is_in_force_for_the_other(partner: UUID) -> None:
+    day = date(2000, 7, 1)
+    transferred = ContractTransferred(contract_id=CONTRACT, partner_id=OTHER, from_partner_id=partner, effective_on=day)
+    reason = "The contract was transferred to another partner."
+    assert reactions("contracts", transferred) == [
+        Send(partners, OTHER, TakeOnContract(contract_id=CONTRACT, effective_from=day)),
+        Send(partners, OTHER, BringContractIntoForce(contract_id=CONTRACT)),
+        Send(partners, partner, EndContract(contract_id=CONTRACT, reason=reason)),
     ]
 
 

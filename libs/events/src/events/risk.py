@@ -63,4 +63,15 @@ class RestrictionLifted(Event, type="cauce.risk.RestrictionLifted.v1", key="risk
     by: By = "rule"
 
 
-PUBLIC: tuple[type[Event], ...] = (RiskFlagged, RiskResolved, RestrictionImposed, RestrictionLifted)
+class AdjustmentDecided(Event, type="cauce.risk.AdjustmentDecided.v1", key="risk_profile-{partner_id}"):
+    """A person decided on a partner: probation, suspension, replacement or termination. The owning services carry it
+    out: a termination begins with notice of the breach, and its cure is never skipped. `evidence` are event ids."""
+
+    adjustment_id: UUID
+    partner_id: UUID
+    kind: Literal["probation", "suspend", "replace", "terminate"]
+    reasons: tuple[str, ...]
+    evidence: tuple[UUID, ...] = ()
+
+
+PUBLIC: tuple[type[Event], ...] = (RiskFlagged, RiskResolved, RestrictionImposed, RestrictionLifted, AdjustmentDecided)

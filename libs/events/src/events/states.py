@@ -16,6 +16,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from events.base import Period, Versioned
+from events.contract import ContractTerms
 from events.partner import ExternalRef, PartnerKind, TaxId
 from events.performance import Trend
 from events.risk import RestrictionKind
@@ -61,7 +62,7 @@ class PartnerState(State, type="cauce.partner.PartnerState.v1", key="partner-{pa
 
 
 class ContractState(State, type="cauce.contract.ContractState.v1", key="contract-{contract_id}"):
-    """A contract, from its draft on."""
+    """A contract, from its draft on. `terms` are those that it was drafted with, with the end of the term of now."""
 
     contract_id: UUID
     partner_id: UUID
@@ -71,6 +72,7 @@ class ContractState(State, type="cauce.contract.ContractState.v1", key="contract
     royalty_percent: Decimal
     effective_from: date | None
     signed_by: tuple[str, ...]
+    terms: ContractTerms | None = None
 
 
 class EnrolmentState(State, type="cauce.training.EnrolmentState.v1", key="enrolment-{enrolment_id}"):

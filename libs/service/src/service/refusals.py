@@ -11,7 +11,7 @@ from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
 
-from engine import Command, Decider, Rejected, Unknown
+from engine import Command, Decider, Rejected, Send, Unknown
 
 from service.paging import Collection
 from service.problems import ProblemError
@@ -54,6 +54,25 @@ class _Walk:
             taken = tuple(decider.command_types.values())
             for command in [each for each in commands if issubclass(each, taken)] or taken:
                 self.decide(decider, command)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.keyword) and node.arg == "also" and isinstance(node.value, ast.Call):
+                self.sent(_resolved(node.value.func, names))
+
+    def sent(self, makes: Any) -> None:
+        """By the function that makes the commands which a `handle(..., also=...)` has to do as well."""
+        if not isinstance(makes, FunctionType):
+            return
+        tree, names = _tree(makes), _names(makes)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and (called := _resolved(node.func, names)) is not None:
+                decider = names.get(node.args[0].id) if node.args and isinstance(node.args[0], ast.Name) else None
+                if called is Send and isinstance(decider, Decider):
+                    kinds = {names.get(each.id) for each in ast.walk(tree) if isinstance(each, ast.Name)}
+                    for command in decider.command_types.values():
+                        if command in kinds:
+                            self.decide(decider, command)
+                elif isinstance(called, FunctionType) and called is not makes:
+                    self.sent(called)
 
     def function(self, function: FunctionType) -> None:
         if function not in self._seen and function.__module__.partition(".")[0] == self.package:

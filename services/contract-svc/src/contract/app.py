@@ -7,7 +7,9 @@ from service import Settings, create_app
 
 from contract import api, policies, views
 from contract.domain.contract import contracts
+from contract.domain.jurisdiction import jurisdictions
 from contract.domain.negotiation import negotiations
+from contract.domain.territory import territories
 from contract.states import STATES
 
 
@@ -16,9 +18,10 @@ def app() -> FastAPI:
         "contract",
         Settings(),
         routes=api.ROUTES,
-        deciders=[negotiations, contracts],
+        deciders=[negotiations, contracts, territories, jurisdictions],
         views=views.VIEWS,
         policies=policies.POLICIES,
         states=STATES,
-        description="Negotiations with partners, disclosure before signature, and contracts from draft to end.",
+        description="Negotiations with partners, disclosure before signature, and contracts from draft to end; "
+        "exclusive areas, breaches and their cure, and the laws by which all of it is judged.",
     )

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine import Fact, Policy, Send
-from events.contract import ContractExpired, ContractInForce, ContractTerminated, NegotiationLapsed, PartnerSigned
+from events.contract import (
+    ContractExpired,
+    ContractInForce,
+    ContractTerminated,
+    ContractTransferred,
+    NegotiationLapsed,
+    PartnerSigned,
+)
 from events.partner import SuspensionCause
 from events.risk import RestrictionImposed, RestrictionLifted
 from events.training import TrainingAssigned, TrainingCompleted
@@ -52,6 +59,11 @@ def follow_contracts(fact: Fact[Any]) -> Iterator[Send]:
             yield Send(partners, id, EndContract(contract_id=contract_id, reason="The contract's term ended."))
         case ContractTerminated(partner_id=id, contract_id=contract_id, reason=reason):
             yield Send(partners, id, EndContract(contract_id=contract_id, reason=reason))
+        case ContractTransferred(partner_id=id, from_partner_id=before, contract_id=contract_id, effective_on=day):
+            yield Send(partners, id, TakeOnContract(contract_id=contract_id, effective_from=day))
+            yield Send(partners, id, BringContractIntoForce(contract_id=contract_id))
+            reason = "The contract was transferred to another partner."
+            yield Send(partners, before, EndContract(contract_id=contract_id, reason=reason))
         case NegotiationLapsed(partner_id=id, reason=reason):
             yield Send(partners, id, LapseProspect(reason=reason))
 

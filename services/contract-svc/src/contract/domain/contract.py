@@ -1,289 +1,126 @@
-"""A contract: drafted, disclosed, signed by each party, in force from a day on, expired or terminated."""
+"""A contract: drafted, disclosed, in its window, signed by each party, in force from a day on, renewed, transferred,
+expired or terminated. Each noun's rules are in its own module; here they come together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from enum import StrEnum
-from typing import Annotated, assert_never
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
 from uuid import UUID
 
 from engine import Command, Decider, Rejected, Unknown
-from events import Event
 from events.contract import (
+    BreachCured,
+    BreachNoticed,
     ContractDrafted,
     ContractExpired,
     ContractInForce,
+    ContractRenewed,
     ContractTerminated,
+    ContractTerms,
+    ContractTransferred,
+    CureLapsed,
     DisclosureDelivered,
     PartnerSigned,
 )
-from pydantic import Field
 
-from contract.domain.terms import AgreedTerms, Reason, Terms
-
-
-class Party(StrEnum):
-    PRINCIPAL = "principal"
-    PARTNER = "partner"
-
-
-PARTIES = tuple(Party)
-"""Everybody whose signature is required."""
-
-
-# -- events that stay in the house
-
-
-class PartySigned(Event, type="cauce.contract.PartySigned.v1"):
-    """A party signed; `effective_from` is the day that is agreed so far for the contract to take effect, if any."""
-
-    contract_id: UUID
-    party: Party
-    signed_on: date
-    effective_from: date | None
-
-
-class TerminationProposed(Event, type="cauce.contract.TerminationProposed.v1"):
-    """Somebody wants to terminate it. It is terminated when another person wants the same."""
-
-    contract_id: UUID
-    reason: str
-    by: tuple[str, ...]
-
-
-class ContractExecuted(Event, type="cauce.contract.ContractExecuted.v1"):
-    """The last signature set the clock: in force from the one instant, expired at the other. None: it has no end."""
-
-    contract_id: UUID
-    in_force_at: datetime
-    expires_at: datetime | None
-
+from contract.domain import addendum, breach, disclosure, signature, term, termination, transfer
+from contract.domain.addendum import AddendumProposed, AddendumSigned, ProposeAddendum, SignAddendum
+from contract.domain.breach import (
+    CureBreach,
+    CureReported,
+    LapseCure,
+    NoticeBreach,
+    ReportCure,
+    WaiveBreach,
+    WaiverProposed,
+)
+from contract.domain.disclosure import (
+    DeliverDisclosure,
+    OpenSigningWindow,
+    PaymentTaken,
+    RulesApplied,
+    SigningWindowOpened,
+    TakePayment,
+)
+from contract.domain.rules import Rules
+from contract.domain.shipped import SHIPPED
+from contract.domain.signature import (
+    ContractExecuted,
+    ContractWithdrawn,
+    PartySigned,
+    SignContract,
+    WithdrawContract,
+)
+from contract.domain.standing import Contract, Draft, Payment, Proposal, Status
+from contract.domain.term import (
+    BringIntoForce,
+    ExpireContract,
+    OpenRenewal,
+    RenewalOpened,
+    RenewalSigned,
+    SignRenewal,
+    TermExtended,
+)
+from contract.domain.termination import (
+    AgreeToTermination,
+    TerminateContract,
+    TerminationAgreed,
+    TerminationProposed,
+)
+from contract.domain.terms import terms_of, told_flat
+from contract.domain.transfer import (
+    CompleteTransfer,
+    ConsentToTransfer,
+    ProposeTransfer,
+    TransferConsented,
+    TransferProposed,
+)
 
 ContractEvent = (
     ContractDrafted
-    | DisclosureDelivered
-    | PartySigned
-    | PartnerSigned
-    | ContractExecuted
-    | ContractInForce
-    | ContractExpired
-    | TerminationProposed
-    | ContractTerminated
+    | disclosure.DisclosureEvent
+    | signature.SignatureEvent
+    | term.TermEvent
+    | breach.BreachEvent
+    | termination.TerminationEvent
+    | addendum.AddendumEvent
+    | transfer.TransferEvent
 )
 
 
-# -- commands
-
-
-class DraftContract(AgreedTerms):
+class DraftContract(Command):
     contract_id: UUID
     partner_id: UUID
+    terms: ContractTerms
+    rules: Rules
 
 
-class DeliverDisclosure(Command):
-    pass
-
-
-class SignContract(Command):
-    """`effective_from` is the day from which the contract is to hold: one that the parties agree on, not before the
-    last signature; without it, the day of the last signature."""
-
-    party: Party
-    effective_from: date | None = None
-
-
-class BringIntoForce(Command):
-    pass
-
-
-class ExpireContract(Command):
-    pass
-
-
-class TerminateContract(Command):
-    """Once two persons have said so for the same reason. `by` is everybody who stands behind this one."""
-
-    reason: Reason
-    by: Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-ContractCommand = DraftContract | DeliverDisclosure | SignContract | BringIntoForce | ExpireContract | TerminateContract
-
-
-# -- state
-
-
-class Status(StrEnum):
-    DRAFTED = "drafted"
-    DISCLOSED = "disclosed"
-    SIGNED = "signed"
-    IN_FORCE = "in_force"
-    EXPIRED = "expired"
-    TERMINATED = "terminated"
-
-
-@dataclass(frozen=True)
-class Draft:
-    """Who agreed on what."""
-
-    contract_id: UUID
-    partner_id: UUID
-    terms: Terms
-
-
-@dataclass(frozen=True)
-class Termination:
-    """As one person wants it."""
-
-    reason: str
-    by: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Contract:
-    """`draft` is None until it is drafted; `signing_opens` None until disclosure. `effective_from` is what the parties
-    who signed agreed on. `termination` waits for a second person."""
-
-    draft: Draft | None = None
-    status: Status = Status.DRAFTED
-    delivered_on: date | None = None
-    signing_opens: date | None = None
-    signed_by: frozenset[Party] = frozenset()
-    effective_from: date | None = None
-    termination: Termination | None = None
-    terminated_because: str | None = None
+ContractCommand = (
+    DraftContract
+    | disclosure.DisclosureCommand
+    | signature.SignatureCommand
+    | term.TermCommand
+    | breach.BreachCommand
+    | termination.TerminationCommand
+    | addendum.AddendumCommand
+    | transfer.TransferCommand
+)
 
 
 # -- decide
 
 
-def deliver_disclosure(contract: Contract, draft: Draft, today: date) -> list[ContractEvent]:
-    if contract.delivered_on == today:
-        return []
-    if contract.delivered_on is not None:
-        raise Rejected("contract.already_disclosed", delivered_on=contract.delivered_on)
-    if contract.status is not Status.DRAFTED:
-        raise Rejected("contract.not_to_be_disclosed", status=contract.status.value)
-    rules = draft.terms.rules
-    return [
-        DisclosureDelivered(
-            contract_id=draft.contract_id,
-            partner_id=draft.partner_id,
-            delivered_on=today,
-            signing_allowed_from=rules.signing_opens(today),
-            law=rules.citation,
-        )
-    ]
-
-
-def sign(contract: Contract, draft: Draft, command: SignContract, now: datetime) -> list[ContractEvent]:
-    rules, today = draft.terms.rules, draft.terms.day(now)
-    if command.party in contract.signed_by:
-        if command.effective_from in (None, contract.effective_from):
-            return []
-        raise Rejected("contract.already_signed", party=command.party.value, effective_from=contract.effective_from)
-    if contract.signing_opens is None and rules.law is not None:
-        raise Rejected("contract.not_disclosed", law=rules.citation)
-    if contract.signing_opens is not None and today < contract.signing_opens:
-        raise Rejected("contract.disclosure_period_running", allowed_from=contract.signing_opens, law=rules.citation)
-    agreed = agreed_day(contract, draft.terms, command.effective_from, today)
-    last = contract.signed_by | {command.party} == set(PARTIES)
-    signed = PartySigned(
-        contract_id=draft.contract_id,
-        party=command.party,
-        signed_on=today,
-        effective_from=(agreed or today) if last else agreed,
-    )
-    return [signed, *execute(draft, agreed or today, now)] if last else [signed]
-
-
-def agreed_day(contract: Contract, terms: Terms, proposed: date | None, today: date) -> date | None:
-    """The day on which the contract is to take effect. One that has passed before all have signed is open again."""
-    agreed = contract.effective_from
-    if agreed is not None and agreed < today:
-        agreed = None
-    if proposed is not None and proposed < today:
-        raise Rejected("contract.effective_before_signing", effective_from=proposed, signed_on=today)
-    if proposed is not None and agreed is not None and proposed != agreed:
-        raise Rejected("contract.effective_from_differs", effective_from=proposed, agreed=agreed)
-    day = proposed or agreed
-    if terms.over(day or today):
-        raise Rejected("contract.term_over", term_ends_on=terms.term_ends_on)
-    return day
-
-
-def execute(draft: Draft, effective_from: date, now: datetime) -> list[ContractEvent]:
-    rules, ends_on = draft.terms.rules, draft.terms.term_ends_on
-    return [
-        PartnerSigned(
-            contract_id=draft.contract_id,
-            partner_id=draft.partner_id,
-            areas=draft.terms.areas,
-            effective_from=effective_from,
-        ),
-        ContractExecuted(
-            contract_id=draft.contract_id,
-            # The day of the last signature began before it: nothing is in force before it is signed.
-            in_force_at=max(rules.start_of(effective_from), now),
-            expires_at=None if ends_on is None else rules.start_of(ends_on + timedelta(days=1)),
-        ),
-    ]
-
-
-def bring_into_force(contract: Contract, draft: Draft, today: date) -> list[ContractEvent]:
-    if contract.status is Status.IN_FORCE:
-        return []
-    if contract.status in (Status.EXPIRED, Status.TERMINATED):
-        raise Rejected("contract.ended", status=contract.status.value)
-    if contract.status is not Status.SIGNED or contract.effective_from is None:
-        raise Rejected("contract.not_signed", status=contract.status.value)
-    if today < contract.effective_from:
-        raise Rejected("contract.not_yet_effective", effective_from=contract.effective_from)
-    return [ContractInForce(contract_id=draft.contract_id, partner_id=draft.partner_id)]
-
-
-def expire(contract: Contract, draft: Draft, today: date) -> list[ContractEvent]:
-    if contract.status is Status.EXPIRED:
-        return []
-    if contract.status is not Status.IN_FORCE:
-        raise Rejected("contract.not_in_force", status=contract.status.value)
-    if not draft.terms.over(today):
-        raise Rejected("contract.term_not_over", term_ends_on=draft.terms.term_ends_on)
-    return [ContractExpired(contract_id=draft.contract_id, partner_id=draft.partner_id)]
-
-
-def terminate(contract: Contract, draft: Draft, wanted: Termination, today: date) -> list[ContractEvent]:
-    if contract.status is Status.TERMINATED and contract.terminated_because == wanted.reason:
-        return []
-    if contract.status is not Status.IN_FORCE:
-        raise Rejected("contract.not_in_force", status=contract.status.value)
-    if contract.effective_from is not None and today < contract.effective_from:
-        raise Rejected("contract.not_yet_effective", effective_from=contract.effective_from)
-    if draft.terms.over(today):
-        # It has ended by itself; its timer says so any moment now.
-        raise Rejected("contract.term_over", term_ends_on=draft.terms.term_ends_on)
-    if not seconds(wanted, contract.termination):
-        return [TerminationProposed(contract_id=draft.contract_id, **vars(wanted))]
-    return [ContractTerminated(contract_id=draft.contract_id, partner_id=draft.partner_id, reason=wanted.reason)]
-
-
-def seconds(wanted: Termination, proposed: Termination | None) -> bool:
-    """Whether it is what another person wants as well; for another reason it is a proposal of its own."""
-    if proposed is None or proposed.reason != wanted.reason:
-        return False
-    if set(proposed.by) & set(wanted.by):
-        raise Rejected("contract.second_person_needed", proposed_by=list(proposed.by))
-    return True
-
-
 def draft_contract(contract: Contract, command: DraftContract) -> list[ContractEvent]:
-    draft = Draft(command.contract_id, command.partner_id, command.terms())
-    if contract.draft == draft:
-        return []
+    wanted = Draft(command.contract_id, command.partner_id, command.terms, command.rules)
     if contract.draft is not None:
+        if replace(contract.draft, rules=command.rules) == wanted:
+            return []
         raise Rejected("contract.already_drafted", contract_id=command.contract_id)
-    return [ContractDrafted(contract_id=command.contract_id, partner_id=command.partner_id, **vars(draft.terms))]
+    return [
+        ContractDrafted(contract_id=command.contract_id, partner_id=command.partner_id, **told_flat(command.terms)),
+        RulesApplied(contract_id=command.contract_id, rules=command.rules),
+    ]
 
 
 def decide(command: ContractCommand, contract: Contract, now: datetime) -> list[ContractEvent]:
@@ -292,18 +129,50 @@ def decide(command: ContractCommand, contract: Contract, now: datetime) -> list[
     draft = contract.draft
     if draft is None:
         raise Unknown("contract.contract_unknown")
-    today = draft.terms.day(now)
+    today = draft.rules.day(now)
     match command:
-        case DeliverDisclosure():
-            return deliver_disclosure(contract, draft, today)
+        case DeliverDisclosure(rules=rules):
+            return [*disclosure.deliver(contract, draft, rules, now)]
+        case OpenSigningWindow():
+            return [*disclosure.open_window(contract, draft, today)]
+        case TakePayment():
+            return [*disclosure.take_payment(contract, draft, command, today)]
         case SignContract():
-            return sign(contract, draft, command, now)
+            return [*signature.sign(contract, draft, command, now)]
+        case WithdrawContract(reason=reason):
+            return [*signature.withdraw(contract, draft, reason)]
         case BringIntoForce():
-            return bring_into_force(contract, draft, today)
+            return [*term.bring_into_force(contract, draft, today)]
+        case OpenRenewal():
+            return [*term.open_renewal(contract, draft, today)]
+        case SignRenewal(party=party):
+            return [*term.sign_renewal(contract, draft, party, today)]
         case ExpireContract():
-            return expire(contract, draft, today)
-        case TerminateContract(reason=reason, by=by):
-            return terminate(contract, draft, Termination(reason, by), today)
+            return [*term.expire(contract, draft, today)]
+        case NoticeBreach():
+            return [*breach.notice(contract, draft, command, now)]
+        case ReportCure():
+            return [*breach.report_cure(contract, draft, command)]
+        case CureBreach():
+            return [*breach.cure(contract, draft, command, today)]
+        case WaiveBreach():
+            return [*breach.waive(contract, draft, command)]
+        case LapseCure(breach_id=breach_id):
+            return [*breach.lapse(contract, draft, breach_id, today)]
+        case TerminateContract(reason=reason, by=by, breach_id=breach_id):
+            return [*termination.terminate(contract, draft, Proposal(reason, by, breach_id), today)]
+        case AgreeToTermination(reason=reason):
+            return [*termination.agree(contract, draft, reason)]
+        case ProposeAddendum():
+            return [*addendum.propose(contract, draft, command, today)]
+        case SignAddendum(number=number):
+            return [*addendum.sign(contract, draft, number, today)]
+        case ProposeTransfer():
+            return [*transfer.propose(contract, draft, command, today)]
+        case ConsentToTransfer(side=side):
+            return [*transfer.consent(contract, draft, side, now)]
+        case CompleteTransfer():
+            return [*transfer.complete(contract, draft, today)]
         case _:
             assert_never(command)
 
@@ -312,26 +181,57 @@ def decide(command: ContractCommand, contract: Contract, now: datetime) -> list[
 
 
 def evolve(contract: Contract, event: ContractEvent) -> Contract:
+    if isinstance(event, ContractDrafted):
+        rules = SHIPPED.get(event.jurisdiction, SHIPPED["NONE"])
+        return Contract(Draft(event.contract_id, event.partner_id, terms_of(event), rules))
+    draft = contract.draft
+    assert draft is not None  # noqa: S101 - drafting comes first
     match event:
-        case ContractDrafted():
-            terms = Terms(event.jurisdiction, event.areas, event.royalty_percent, event.term_ends_on)
-            return Contract(Draft(event.contract_id, event.partner_id, terms))
+        case RulesApplied(rules=rules):
+            return replace(contract, draft=replace(draft, rules=rules))
         case DisclosureDelivered(delivered_on=day, signing_allowed_from=opens):
-            return replace(contract, status=Status.DISCLOSED, delivered_on=day, signing_opens=opens)
+            status = Status.DISCLOSED if contract.status is Status.DRAFTED else contract.status
+            return replace(contract, status=status, delivered_on=day, signing_opens=opens)
+        case SigningWindowOpened():
+            return replace(contract, status=Status.IN_WINDOW)
+        case PaymentTaken(reference=reference, purpose=purpose, amount=amount):
+            return replace(contract, payments={**contract.payments, reference: Payment(purpose, amount)})
         case PartySigned(party=party, effective_from=day):
             return replace(contract, signed_by=contract.signed_by | {party}, effective_from=day)
         case PartnerSigned():
             return replace(contract, status=Status.SIGNED)
-        case ContractExecuted():
+        case ContractExecuted() | TermExtended() | CureReported():
             return contract
+        case ContractWithdrawn(reason=reason):
+            return replace(contract, status=Status.WITHDRAWN, ended_because=reason)
         case ContractInForce():
             return replace(contract, status=Status.IN_FORCE)
+        case RenewalOpened():
+            # The document of then says nothing of the terms of today.
+            return replace(contract, status=Status.RENEWAL_ELIGIBLE, delivered_on=None, signing_opens=None)
+        case RenewalSigned():
+            return replace(contract, renewal=term.signing(contract.renewal, event))
+        case ContractRenewed(renewal=renewals, term_ends_on=until):
+            terms = draft.terms.model_copy(update={"term_ends_on": until})
+            renewed = replace(contract, draft=replace(draft, terms=terms), renewals=renewals, renewal=None)
+            return replace(renewed, status=Status.IN_FORCE)
         case ContractExpired():
             return replace(contract, status=Status.EXPIRED)
-        case TerminationProposed(reason=reason, by=by):
-            return replace(contract, termination=Termination(reason, by))
-        case ContractTerminated(reason=reason):
-            return replace(contract, status=Status.TERMINATED, terminated_because=reason)
+        case BreachNoticed() | BreachCured() | CureLapsed() | WaiverProposed():
+            return replace(contract, breaches=breach.evolve(contract.breaches, event))
+        case TerminationProposed(reason=reason, by=by, breach_id=breach_id):
+            return replace(contract, termination=Proposal(reason, by, breach_id))
+        case TerminationAgreed(reason=reason):
+            return replace(contract, agreed_to_end=reason)
+        case ContractTerminated(reason=reason, breach_id=breach_id):
+            ended = replace(contract, status=Status.TERMINATED, ended_because=reason)
+            return replace(ended, ended_by_breach=breach_id)
+        case AddendumProposed() | AddendumSigned():
+            return replace(contract, addenda=addendum.evolve(contract.addenda, event))
+        case TransferProposed() | TransferConsented():
+            return replace(contract, transfer=transfer.evolve(contract.transfer, event))
+        case ContractTransferred(partner_id=partner_id):
+            return replace(contract, draft=replace(draft, partner_id=partner_id), transfer=None)
         case _:
             assert_never(event)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from engine import Command, Decider, Rejected, Unknown
 from events import Event, Period
-from events.risk import RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from events.risk import AdjustmentDecided, RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
 
 from risk.domain import judgement
 from risk.domain.flag import AcknowledgeFlag, DismissFlag, Flag, FlagAcknowledged, acknowledge, dismiss, flagging
@@ -31,7 +31,13 @@ class EvaluationAssessed(Event, type="cauce.risk.EvaluationAssessed.v1"):
 
 
 RiskProfileEvent = (
-    EvaluationAssessed | RiskFlagged | RiskResolved | FlagAcknowledged | RestrictionImposed | RestrictionLifted
+    EvaluationAssessed
+    | RiskFlagged
+    | RiskResolved
+    | FlagAcknowledged
+    | RestrictionImposed
+    | RestrictionLifted
+    | AdjustmentDecided
 )
 
 
@@ -133,6 +139,8 @@ def evolve(profile: RiskProfile, event: RiskProfileEvent) -> RiskProfile:
             return _with_flag(profile, replace(profile.flags[id], status=resolution, closed_because=reason))
         case RestrictionImposed(restriction_id=id, kind=kind, rule=by_rule, reason=reason, evidence=evidence):
             return _with_restriction(profile, Restriction(id, kind, by_rule, reason, evidence))
+        case AdjustmentDecided():
+            return profile  # carried out by the owning services
         case RestrictionLifted(restriction_id=id, by=by, reason=reason):
             lifted = replace(profile.restrictions[id], lifted_by=by, lifted_because=reason)
             if lifted.rule is not None and by == "person":
