@@ -28,6 +28,7 @@ from joserfc.jwk import KeySet
 from partner.domain.application import Apply, applications
 from partner.domain.partner import RegisterPartner, partners
 from partner.domain.registration import Registration
+from performance.api.operational import NOUNS
 from performance.domain.kpi_report import RecordReport, ReportKPI, kpi_reports
 from performance.domain.metric import DefineMetric, MetricTerms, metric_id, metrics
 from risk.domain.risk_profile import AssessEvaluation, risk_profiles
@@ -272,6 +273,16 @@ async def performance_things(things: Things, whose: UUID) -> None:
         cohort_size=2, restatements=0,
     )  # fmt: skip
     await things.insert("known_partners", partner_id=whose)
+    said = {
+        "source": "till", "source_ref": str(whose), "partner_id": whose, "product": "tea", "quantity": 1, "amount": 1,
+        "currency": "EUR", "kind": "goods", "purpose": "goods", "instrument": "complaint", "sold_on": "2025-01-02",
+        "counted_on": "2025-01-02", "ordered_on": "2025-01-02", "incurred_on": "2025-01-02", "paid_on": "2025-01-02",
+        "given_on": "2025-01-02",
+    }  # fmt: skip
+    for noun in NOUNS:
+        fact = noun.report.model_validate({name: said[name] for name in noun.report.model_fields if name in said})
+        record_fact = noun.record(fact_id=fact.about(), report=fact, partner_known=True)
+        await things.do(noun.decider, fact.about(), record_fact, **{noun.key: fact.about()})
 
 
 async def risk_things(things: Things, whose: UUID) -> None:

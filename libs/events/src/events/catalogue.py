@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from events import contract, partner, performance, risk, training
+from events import contract, operational, partner, performance, risk, training
 from events.base import Event, Versioned
 from events.states import STATES
 
@@ -12,7 +12,7 @@ CATALOGUE: Mapping[str, tuple[type[Event], ...]] = {
     "partner": partner.PUBLIC,
     "contract": contract.PUBLIC,
     "training": training.PUBLIC,
-    "performance": performance.PUBLIC,
+    "performance": (*performance.PUBLIC, *operational.OPERATIONAL),
     "risk": risk.PUBLIC,
 }
 
