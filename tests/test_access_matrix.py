@@ -17,6 +17,11 @@ import httpx
 import pytest
 from contract.domain.contract import DraftContract, contracts
 from contract.domain.negotiation import OpenNegotiation, negotiation_id, negotiations
+from contract.domain.royalty import StateRoyalty, royalty_statements, statement_id
+from contract.domain.royalty_figures import Basis
+from contract.domain.royalty_schedule import RoyaltySchedule
+from contract.domain.royalty_tax import SetTaxes, TaxRate, royalty_taxes, taxes_id
+from contract.domain.royalty_terms import AgreeRoyaltyTerms, royalty_terms
 from devstack.forgeries import forged, misissued
 from devstack.issuer import Issuer
 from devstack.services import SERVICES
@@ -213,6 +218,21 @@ async def contract_things(things: Things, whose: UUID) -> None:
         royalty_percent=Decimal("5"),
     )
     await things.do(contracts, draft.contract_id, draft, contract_id=draft.contract_id)
+    schedule = RoyaltySchedule(percent=Decimal(5), effective_from=date(2025, 1, 1))
+    terms: dict[str, Any] = {"currency": "USD", "schedules": (schedule,)}
+    agree = AgreeRoyaltyTerms(contract_id=draft.contract_id, partner_id=whose, **terms)
+    await things.do(royalty_terms, draft.contract_id, agree)
+    rate = TaxRate(name="tax", kind="tax", percent=Decimal(3), law="By law.", effective_from=date(2025, 1, 1))
+    await things.do(
+        royalty_taxes, taxes_id("US-AK"), SetTaxes(jurisdiction="US-AK", rates=(rate,)), jurisdiction="US-AK"
+    )
+    basis = Basis(
+        contract_id=draft.contract_id, partner_id=whose, jurisdiction="US-AK", period="2025-01",
+        in_force_from=date(2025, 1, 1), in_force_until=None, sole=True, due_days=None, late_interest_percent=None,
+        terms_version=1, taxes=(), tax_version=None, rates=(), **terms,
+    )  # fmt: skip
+    id = statement_id(draft.contract_id, "2025-01")
+    await things.do(royalty_statements, id, StateRoyalty(basis=basis, sales=()), statement_id=id)
 
 
 async def training_things(things: Things, whose: UUID) -> None:

@@ -212,6 +212,17 @@ def test_however_an_amount_is_written_it_is_the_same_fact(amount: Decimal, zeros
 # -- each noun's own
 
 
+def test_what_a_payment_is_for_is_said_once_and_not_changed() -> None:
+    [payment] = [noun for noun in NOUNS if noun.decider is payments]
+    first, contract = payment.happened(), UUID(int=7)
+    added = payment.happened(1, source_ref="17-a", contract_id=contract)
+    scenario(payments, given=[first], when=payment.corrects(contract_id=contract), at=NOW, then=added)
+    for field, other, known in (("period", "2026-01", "2026-02"), ("contract_id", UUID(int=8), contract)):
+        refusal = Rejected("performance.correction_of_another", field=field, reported=known)
+        again = payment.corrects("17-b", **{"contract_id": contract, field: other})
+        scenario(payments, given=[first, added], when=again, at=NOW, then=refusal)
+
+
 def test_what_stock_is_worth_has_a_currency() -> None:
     worth = {"amount": Decimal(5), "currency": "EUR"}
     scenario(stock_counts, when=STOCK.command(**worth), at=NOW, then=STOCK.happened(**worth))

@@ -5,9 +5,13 @@ from __future__ import annotations
 from fastapi import FastAPI
 from service import Settings, create_app
 
-from contract import api, policies, views
+from contract import api, api_royalties, policies, royalty_policies, royalty_views, views
 from contract.domain.contract import contracts
 from contract.domain.negotiation import negotiations
+from contract.domain.royalty import royalty_statements
+from contract.domain.royalty_sale import royalty_sales
+from contract.domain.royalty_tax import royalty_taxes
+from contract.domain.royalty_terms import royalty_terms
 from contract.states import STATES
 
 
@@ -15,10 +19,10 @@ def app() -> FastAPI:
     return create_app(
         "contract",
         Settings(),
-        routes=api.ROUTES,
-        deciders=[negotiations, contracts],
-        views=views.VIEWS,
-        policies=policies.POLICIES,
+        routes=(*api.ROUTES, *api_royalties.ROUTES),
+        deciders=[negotiations, contracts, royalty_terms, royalty_taxes, royalty_sales, royalty_statements],
+        views=(*views.VIEWS, *royalty_views.VIEWS),
+        policies=(*policies.POLICIES, *royalty_policies.POLICIES),
         states=STATES,
-        description="Negotiations with partners, disclosure before signature, and contracts from draft to end.",
+        description="Negotiations, disclosure before signature, contracts from draft to end, and royalties.",
     )

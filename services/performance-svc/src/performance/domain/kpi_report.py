@@ -10,10 +10,11 @@ from uuid import UUID
 
 from engine import Command, Decider, Rejected, Unknown
 from events.performance import KPIReported, KPIRestated
+from events.periods import first_day
 from pydantic import Field
 
 from performance.domain.metric import Code, MetricTerms, Unit, Value
-from performance.domain.period import Period, first_day, has_begun
+from performance.domain.period import Period, has_begun
 from performance.domain.source import Source, SourceRef, id_of
 
 REPORTS = UUID("b7d5a0c4-94f5-4b0e-a6d3-5e1f7c8a9b87")

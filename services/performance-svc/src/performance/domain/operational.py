@@ -41,6 +41,8 @@ class ReportFact(Command):
     """Of the ids of facts of this kind."""
     past: ClassVar[tuple[str, ...]]
     """Its days that cannot be to come."""
+    kept: ClassVar[tuple[str, ...]] = ("partner_id",)
+    """What a correction cannot change once it is known: others have filed the fact under it."""
 
     source: Source
     source_ref: SourceRef
@@ -83,9 +85,10 @@ def recorded(command: RecordFact, made: Sequence[E], make: Callable[..., E], now
     else:
         if not made:
             raise Unknown("performance.fact_unknown", corrects=id)
-        first: Any = made[0]
-        if first.partner_id != report.partner_id:
-            raise Rejected("performance.correction_of_another", field="partner_id", reported=first.partner_id)
+        for name in report.kept:
+            known = getattr(made[-1], name)
+            if known is not None and known != getattr(report, name):
+                raise Rejected("performance.correction_of_another", field=name, reported=known)
         if (before := by(report, made)) is not None:
             if other(report, before) is None:
                 return []

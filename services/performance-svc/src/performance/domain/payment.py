@@ -22,6 +22,7 @@ class ReportPayment(ReportFact):
 
     namespace: ClassVar[UUID] = UUID("7b9d6d4e-1f6f-4d0a-a7d5-9c1f0e2d3c85")
     past: ClassVar[tuple[str, ...]] = ("paid_on",)
+    kept: ClassVar[tuple[str, ...]] = ("partner_id", "contract_id", "purpose", "period")
 
     contract_id: UUID | None = None
     purpose: Purpose
