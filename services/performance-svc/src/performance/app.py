@@ -29,6 +29,7 @@ def app() -> FastAPI:
         Settings(),
         routes=api.ROUTES,
         imports=[api.imports.KPI_REPORTS, *api.operational.IMPORTS],
+        takes_in=[api.imports.KPI_REPORTS, *api.operational.IMPORTS],
         deciders=[metrics, scorecards, kpi_reports, periods, evaluations, *FACTS],
         views=(*views.VIEWS, *operational_views.VIEWS),
         policies=policies(),
