@@ -19,6 +19,11 @@ from contract.domain.breach import NoticeBreach
 from contract.domain.contract import DraftContract, contracts
 from contract.domain.jurisdiction import DraftRules, jurisdiction_id, jurisdictions
 from contract.domain.negotiation import OpenNegotiation, negotiation_id, negotiations
+from contract.domain.royalty import StateRoyalty, royalty_statements, statement_id
+from contract.domain.royalty_figures import Basis
+from contract.domain.royalty_schedule import RoyaltySchedule
+from contract.domain.royalty_tax import SetTaxes, TaxRate, royalty_taxes, taxes_id
+from contract.domain.royalty_terms import AgreeRoyaltyTerms, royalty_terms
 from contract.domain.rules import RulesContent
 from contract.domain.shipped import SHIPPED
 from contract.domain.signature import SignContract
@@ -36,6 +41,7 @@ from joserfc.jwk import KeySet
 from partner.domain.application import Apply, applications
 from partner.domain.partner import RegisterPartner, partners
 from partner.domain.registration import Registration
+from performance.api.operational import NOUNS
 from performance.domain.kpi_report import RecordReport, ReportKPI, kpi_reports
 from performance.domain.metric import DefineMetric, MetricTerms, metric_id, metrics
 from risk.domain.risk_profile import AssessEvaluation, risk_profiles
@@ -228,6 +234,23 @@ async def contract_things(things: Things, whose: UUID) -> None:
     await things.do(contracts, contract, breach, breach_id=breach.breach_id)
     rules = RulesContent(time_zone="Europe/Madrid")
     await things.do(jurisdictions, jurisdiction_id("ES"), DraftRules(code="ES", content=rules), code="ES")
+    schedule = RoyaltySchedule(percent=Decimal(5), effective_from=date(2025, 1, 1))
+    agreed: dict[str, Any] = {"currency": "USD", "schedules": (schedule,)}
+    agree = AgreeRoyaltyTerms(contract_id=contract, partner_id=whose, **agreed)
+    await things.do(royalty_terms, contract, agree)
+    rate = TaxRate(name="tax", kind="tax", percent=Decimal(3), law="By law.", effective_from=date(2025, 1, 1))
+    await things.do(
+        royalty_taxes, taxes_id("US-AK"), SetTaxes(jurisdiction="US-AK", rates=(rate,)), jurisdiction="US-AK"
+    )
+    basis = Basis(
+        contract_id=contract, partner_id=whose, jurisdiction="US-AK", period="2025-01",
+        in_force_from=date(2025, 1, 1), in_force_until=None, sole=True, due_days=None, late_interest_percent=None,
+        terms_version=1, taxes=(), tax_version=None, rates=(), **agreed,
+    )  # fmt: skip
+    id = statement_id(contract, "2025-01")
+    await things.do(
+        royalty_statements, id, StateRoyalty(basis=basis, rules=SHIPPED["US-AK"], sales=()), statement_id=id
+    )
 
 
 async def training_things(things: Things, whose: UUID) -> None:
@@ -288,6 +311,16 @@ async def performance_things(things: Things, whose: UUID) -> None:
         cohort_size=2, restatements=0,
     )  # fmt: skip
     await things.insert("known_partners", partner_id=whose)
+    said = {
+        "source": "till", "source_ref": str(whose), "partner_id": whose, "product": "tea", "quantity": 1, "amount": 1,
+        "currency": "EUR", "kind": "goods", "purpose": "goods", "instrument": "complaint", "sold_on": "2025-01-02",
+        "counted_on": "2025-01-02", "ordered_on": "2025-01-02", "incurred_on": "2025-01-02", "paid_on": "2025-01-02",
+        "given_on": "2025-01-02",
+    }  # fmt: skip
+    for noun in NOUNS:
+        fact = noun.report.model_validate({name: said[name] for name in noun.report.model_fields if name in said})
+        record_fact = noun.record(fact_id=fact.about(), report=fact, partner_known=True)
+        await things.do(noun.decider, fact.about(), record_fact, **{noun.key: fact.about()})
 
 
 async def risk_things(things: Things, whose: UUID) -> None:

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 SERVICES = ("partner", "contract", "training", "performance", "risk")
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-NOT_COLLECTIONS = {"livez", "readyz", "log", "backfill", "metrics"}
+NOT_COLLECTIONS = {"livez", "readyz", "log", "backfill", "metrics", "consumer-feedback"}
 METHODS = ("get", "put", "post", "delete", "patch")
 
 

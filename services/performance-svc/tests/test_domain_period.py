@@ -7,6 +7,7 @@ import pytest
 from engine import Rejected, Unknown
 from engine.testing import scenario
 from events.performance import PeriodClosed
+from events.periods import containing, first_day, kind, last_day, previous
 from hypothesis import given
 from hypothesis import strategies as st
 from performance.domain.period import (
@@ -18,15 +19,10 @@ from performance.domain.period import (
     Period,
     PeriodEvaluated,
     closes_from,
-    containing,
-    first_day,
     has_begun,
     ids_of,
-    kind,
-    last_day,
     owes_report,
     periods,
-    previous,
     round_of,
 )
 from pydantic import TypeAdapter, ValidationError

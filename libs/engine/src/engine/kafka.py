@@ -157,6 +157,21 @@ def group_consumer(
     return consumer
 
 
+def intake_consumer(bootstrap: str, topic: str, group: str, *, max_records: int) -> AIOKafkaConsumer:
+    """A member of a group that keeps its offsets in Kafka, and begins with the first record that is kept: for what may
+    be handled again without harm."""
+    return AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=bootstrap,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_poll_records=max_records,
+        metadata_max_age_ms=30_000,
+        request_timeout_ms=int(REQUEST_SECONDS * 1000) + 5000,
+    )
+
+
 class Watcher:
     """Reads topics without being a member of a group: their ends, and what they hold from an offset on."""
 

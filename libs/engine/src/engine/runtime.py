@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
-from events import CATALOGUE, state_topic, topic
+from events import CATALOGUE, Topic, state_topic, topic
 from pydantic import TypeAdapter
 
 from engine.commands import Commands
@@ -96,6 +96,7 @@ class Engine:
         self.registry = self.metrics.registry
         self.store = Store(deciders)
         self.tables = ""  # SQL of tables beside the engine's own, safe to repeat
+        self.topics: Sequence[Topic] = ()  # of the service, beside those of its events and states
         self.tuning = tuning or Tuning()  # this and the failpoint may be replaced before the start
         self._postgres_url = postgres_url
         self._kafka = kafka_bootstrap
@@ -137,6 +138,15 @@ class Engine:
         heard = {source for s in self._policies for source in s.sources}
         return heard | {source for view in self._views for source in builds.sources(view)}
 
+    @property
+    def kafka(self) -> str:
+        """The address of a broker."""
+        return self._kafka
+
+    def called(self, topic: Topic) -> str:
+        """The topic's name here."""
+        return self._prefix + topic.name
+
     def topic(self, service: str) -> str:
         return self._prefix + topic(service).name
 
@@ -156,7 +166,8 @@ class Engine:
         finally:
             await connection.close()
         topics = [topic(service) for service in sorted({self.service, *self._heard})]
-        for each in [*topics, state_topic(self.service)] if self._states else topics:
+        states = [state_topic(self.service)] if self._states else []
+        for each in (*topics, *states, *self.topics):
             await create_topic(
                 self._kafka,
                 self._prefix + each.name,

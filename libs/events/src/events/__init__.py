@@ -2,10 +2,11 @@
 
 from events.base import Event, Period, PersonalData
 from events.catalogue import CATALOGUE, published_by
-from events.topics import TOPICS, Topic, state_topic, topic, topic_of
+from events.topics import INTAKES, TOPICS, Topic, state_topic, topic, topic_of
 
 __all__ = [
     "CATALOGUE",
+    "INTAKES",
     "TOPICS",
     "Event",
     "Period",

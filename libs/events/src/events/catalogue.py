@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from events import contract, partner, performance, risk, training
+from events import contract, operational, partner, performance, risk, royalty, training
 from events.base import Event, Versioned
 from events.states import STATES
 
 CATALOGUE: Mapping[str, tuple[type[Event], ...]] = {
     "partner": partner.PUBLIC,
-    "contract": contract.PUBLIC,
+    "contract": (*contract.PUBLIC, *royalty.ROYALTY),
     "training": training.PUBLIC,
-    "performance": performance.PUBLIC,
+    "performance": (*performance.PUBLIC, *operational.OPERATIONAL),
     "risk": risk.PUBLIC,
 }
 

@@ -75,6 +75,25 @@ class ContractState(State, type="cauce.contract.ContractState.v1", key="contract
     terms: ContractTerms | None = None
 
 
+class RoyaltyStatementState(
+    State, type="cauce.contract.RoyaltyStatementState.v1", key="royalty_statement-{statement_id}"
+):
+    """What a partner owes under a contract for a period, and what of it is paid; `due_on` null: no day is agreed."""
+
+    statement_id: UUID
+    contract_id: UUID
+    partner_id: UUID
+    period: Period
+    currency: str
+    total: Decimal
+    due_on: date | None
+    paid: Decimal
+    outstanding: Decimal
+    days_late: int
+    corrections: int
+    disputed: bool
+
+
 class EnrolmentState(State, type="cauce.training.EnrolmentState.v1", key="enrolment-{enrolment_id}"):
     """A partner's training in a course; `valid_until` is the last day of a certificate that holds."""
 
@@ -160,7 +179,7 @@ class RiskProfileState(State, type="cauce.risk.RiskProfileState.v1", key="risk_p
 
 STATES: Mapping[str, tuple[type[State], ...]] = {
     "partner": (PartnerState,),
-    "contract": (ContractState,),
+    "contract": (ContractState, RoyaltyStatementState),
     "training": (EnrolmentState, FieldAuditState, CorrectiveActionState),
     "performance": (EvaluationState,),
     "risk": (RiskProfileState,),

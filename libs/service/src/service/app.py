@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from engine import Decider, Policy, Process, PublicState, View
 from engine.runtime import Engine, Tuning
+from events import INTAKES
 from fastapi import APIRouter, FastAPI
 
 from service import logs, openapi, ops, problems
@@ -16,6 +17,7 @@ from service.access import Access, Tokens
 from service.exchange import Edge
 from service.imports import SCHEMA as IMPORT_TABLES
 from service.imports import Import, Worker
+from service.kept_messages import kept_messages
 from service.keys import Keys
 from service.metrics import RequestMetrics
 from service.partners import tables_of
@@ -24,6 +26,8 @@ from service.roles import roles
 from service.routing import mount
 from service.sealing import vault
 from service.settings import Settings
+from service.topic_intake import SCHEMA as INTAKE_TABLES
+from service.topic_intake import TopicIntake
 
 log = structlog.get_logger()
 
@@ -39,6 +43,7 @@ def create_app(
     states: Sequence[PublicState[Any]] = (),
     sealing: bool = False,
     imports: Sequence[Import[Any]] = (),
+    takes_in: Sequence[Import[Any]] = (),
     title: str | None = None,
     description: str = "",
     engine: Engine | None = None,
@@ -47,7 +52,7 @@ def create_app(
 
     Raises UnsafeRoute for a route without a scope, and where two routes would have one name in the OpenAPI.
     `sealing`: it keeps personal data, and does not start without CAUCE_SEALING_KEYS. `engine` is for those who have one
-    already.
+    already. `takes_in`: what messages of the service's intake topic may be.
     """
     logs.configure(service, settings.log_level)
     if engine is None:
@@ -72,7 +77,10 @@ def create_app(
         redirect_slashes=False,
     )
     if imports:
-        engine.tables = IMPORT_TABLES
+        engine.tables += IMPORT_TABLES
+    if takes_in:
+        engine.tables += INTAKE_TABLES
+        engine.topics = [INTAKES[service]]
     app.state.service = service
     app.state.engine = engine
     app.state.settings = settings
@@ -80,7 +88,9 @@ def create_app(
     app.state.vault = vault(settings) if sealing and settings.sealing_keys else None
     app.state.tables = tables_of(views)
     app.state.imports = Worker(app, imports) if imports else None
-    mounted = mount(app, [*routes, *ops.routers(service, deciders)], open=ops.OPEN)
+    app.state.intake = TopicIntake(app, takes_in) if takes_in else None
+    kept = [kept_messages(service)] if takes_in else []
+    mounted = mount(app, [*routes, *kept, *ops.routers(service, deciders)], open=ops.OPEN)
     problems.install(app)
     openapi.install(app, mounted)
     app.add_middleware(
@@ -116,6 +126,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         raise
     if app.state.imports is not None and app.state.settings.role != "api":
         engine.background("imports", app.state.imports.run())
+    if app.state.intake is not None and app.state.settings.role != "api":
+        engine.background("intake", app.state.intake.run())
     log.info("started", role=app.state.settings.role)
     try:
         yield

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.kafka import FoundTopic, create_topic, find_topic
-from events import TOPICS, Topic, state_topic
+from events import INTAKES, TOPICS, Topic, state_topic
 from events.states import STATES
 
-DECLARED = (*TOPICS.values(), *(state_topic(service) for service in STATES))
+DECLARED = (*TOPICS.values(), *(state_topic(service) for service in STATES), *INTAKES.values())
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
-"""How contracts are shown on contract.state."""
+"""How contracts and royalty statements are shown on contract.state."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from engine import PublicState
-from events.states import ContractState
+from events.states import ContractState, RoyaltyStatementState
 
 from contract.domain.contract import contracts
+from contract.domain.royalty import RoyaltyStatement, royalty_statements
 from contract.domain.standing import Contract, Status
 
 STATUSES = {Status.IN_WINDOW: "disclosed", Status.RENEWAL_ELIGIBLE: "in_force"}
@@ -33,4 +35,27 @@ def show_contract(id: UUID, contract: Contract) -> ContractState | None:
     )
 
 
-STATES = [PublicState(contracts, ContractState, show_contract)]
+def show_statement(id: UUID, statement: RoyaltyStatement) -> RoyaltyStatementState | None:
+    basis, figures, settled = statement.basis, statement.figures, statement.settlement
+    if basis is None or figures is None or settled is None:
+        return None
+    return RoyaltyStatementState(
+        statement_id=id,
+        contract_id=basis.contract_id,
+        partner_id=basis.partner_id,
+        period=basis.period,
+        currency=basis.currency,
+        total=figures.total,
+        due_on=basis.due_on,
+        paid=settled.paid,
+        outstanding=settled.outstanding,
+        days_late=settled.days_late,
+        corrections=statement.corrections,
+        disputed=statement.disputed is not None,
+    )
+
+
+STATES: list[PublicState[Any]] = [
+    PublicState(contracts, ContractState, show_contract),
+    PublicState(royalty_statements, RoyaltyStatementState, show_statement),
+]

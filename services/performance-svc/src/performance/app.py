@@ -5,14 +5,22 @@ from __future__ import annotations
 from fastapi import FastAPI
 from service import Settings, create_app
 
-from performance import api, views
+from performance import api, operational_views, views
+from performance.domain.consumer_feedback import consumer_feedback
+from performance.domain.cost import costs
 from performance.domain.evaluation import evaluations
 from performance.domain.kpi_report import kpi_reports
 from performance.domain.metric import metrics
+from performance.domain.payment import payments
 from performance.domain.period import periods
+from performance.domain.sale import sales
 from performance.domain.scorecard import scorecards
+from performance.domain.shipment import shipments
+from performance.domain.stock_count import stock_counts
 from performance.policies import policies
 from performance.states import STATES
+
+FACTS = (sales, stock_counts, shipments, costs, payments, consumer_feedback)
 
 
 def app() -> FastAPI:
@@ -20,10 +28,11 @@ def app() -> FastAPI:
         "performance",
         Settings(),
         routes=api.ROUTES,
-        imports=[api.imports.KPI_REPORTS],
-        deciders=[metrics, scorecards, kpi_reports, periods, evaluations],
-        views=views.VIEWS,
+        imports=[api.imports.KPI_REPORTS, *api.operational.IMPORTS],
+        takes_in=[api.imports.KPI_REPORTS, *api.operational.IMPORTS],
+        deciders=[metrics, scorecards, kpi_reports, periods, evaluations, *FACTS],
+        views=(*views.VIEWS, *operational_views.VIEWS),
         policies=policies(),
         states=STATES,
-        description="Metrics, what partners report of them, and their evaluation when a period is closed.",
+        description="Operational facts; metrics, what is reported of them, and evaluations when a period is closed.",
     )

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine import Fact, Rows, Send
+from events.periods import containing
 from events.training import FieldAuditPublished
 
 from performance.domain.kpi_report import RecordReport, ReportKPI, kpi_reports
 from performance.domain.metric import MetricTerms
-from performance.domain.period import containing
 
 SOURCE = "training-svc"
 """Of reports that are audits' scores; `source_ref` is the audit's id."""

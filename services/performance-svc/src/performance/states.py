@@ -5,10 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from engine import PublicState
+from events.periods import kind
 from events.states import EvaluationNow, EvaluationState
 
 from performance.domain.evaluation import Evaluations, evaluations
-from performance.domain.period import kind
 
 
 def show_evaluations(id: UUID, held: Evaluations) -> EvaluationState | None:

@@ -15,11 +15,12 @@ from events.performance import (
     PartnerEvaluated,
     PeriodClosed,
 )
+from events.periods import kind
 from pydantic import TypeAdapter
 
 from performance.domain.figures import SCORES
 from performance.domain.metric import MetricDefined
-from performance.domain.period import EvaluationRoundOpened, PeriodEvaluated, kind
+from performance.domain.period import EvaluationRoundOpened, PeriodEvaluated
 from performance.domain.scorecard import Band, Line, ScorecardDefined
 
 LINES = TypeAdapter(tuple[Line, ...])

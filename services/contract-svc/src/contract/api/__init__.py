@@ -1,6 +1,6 @@
 """Routes of contract-svc."""
 
-from contract.api import breaches, contracts, jurisdictions, negotiations, territories
+from contract.api import breaches, contracts, jurisdictions, negotiations, royalties, territories
 
 ROUTES = (
     negotiations.routes,
@@ -10,4 +10,5 @@ ROUTES = (
     breaches.list_routes,
     jurisdictions.routes,
     territories.routes,
+    *royalties.ROUTES,
 )

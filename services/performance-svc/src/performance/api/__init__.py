@@ -1,6 +1,6 @@
 """Routes, a module a noun."""
 
-from performance.api import bulk, evaluations, imports, kpi_reports, metrics, periods, scorecards
+from performance.api import bulk, evaluations, imports, kpi_reports, metrics, operational, periods, scorecards
 
 ROUTES = (
     metrics.router,
@@ -11,4 +11,5 @@ ROUTES = (
     periods.router,
     evaluations.router,
     evaluations.missed_reports,
+    *operational.ROUTES,
 )

@@ -52,6 +52,7 @@ FIELDS = {
     "performance.report_unknown": "corrects",
     "performance.correction_differs": "source_ref",
     "performance.occurred_at_in_the_future": "occurred_at",
+    "performance.fact_unknown": "corrects",
 }
 """Which field a refusal is about, where it does not say so itself."""
 

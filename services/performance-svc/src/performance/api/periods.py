@@ -6,22 +6,12 @@ from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
+from events.periods import Kind, first_day, kind, last_day
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
 from service import At, Collection, Handle, Read, Receipt, history_of, list_of, scope
 
-from performance.domain.period import (
-    Close,
-    ClosePeriod,
-    Kind,
-    Period,
-    closes_from,
-    first_day,
-    kind,
-    last_day,
-    period_id,
-    periods,
-)
+from performance.domain.period import Close, ClosePeriod, Period, closes_from, period_id, periods
 from performance.domain.scorecard import scorecard_id, scorecards
 from performance.views import basis_view
 

@@ -11,8 +11,7 @@ from uuid import UUID
 
 from engine import Command, Decider, Rejected
 from events.performance import EvaluationRestated, KPIReportMissed, MetricScore, PartnerEvaluated, Trend
-
-from performance.domain.period import kind
+from events.periods import kind
 
 EvaluationEvent = PartnerEvaluated | EvaluationRestated | KPIReportMissed
 

@@ -5,27 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, assert_never
-from uuid import UUID, uuid5
+from typing import assert_never
+from uuid import UUID
 
 from engine import Command, Decider, Rejected, Unknown
 from events.performance import KPIReported, KPIRestated
-from pydantic import Field, StringConstraints
+from events.periods import first_day
+from pydantic import Field
 
 from performance.domain.metric import Code, MetricTerms, Unit, Value
-from performance.domain.period import Period, first_day, has_begun
+from performance.domain.period import Period, has_begun
+from performance.domain.source import Source, SourceRef, id_of
 
 REPORTS = UUID("b7d5a0c4-94f5-4b0e-a6d3-5e1f7c8a9b87")
 """The namespace of report ids."""
 
 
 def report_id(source: str, source_ref: str) -> UUID:
-    # A source has no line break in it, so no two pairs make the same name.
-    return uuid5(REPORTS, f"{source}\n{source_ref}")
+    return id_of(REPORTS, source, source_ref)
 
-
-Source = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=100)]
-SourceRef = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
 
 ReportEvent = KPIReported | KPIRestated
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
 from events import Event
 from events import Period as PeriodName
 from events.performance import PeriodClosed
+from events.periods import first_day, in_the_calendar, last_day
 from pydantic import AfterValidator, Field
 
 from performance.domain.metric import Code
@@ -20,7 +20,6 @@ from performance.domain.metric import Code
 PERIODS = UUID("e2b1c6d8-0f6b-4a5e-8f6d-2a7c9b4e1d65")
 """The namespace of period ids."""
 
-Kind = Literal["month", "quarter", "year"]
 AHEAD_OF_UTC = timedelta(hours=14)
 """How much earlier than in UTC a day begins where it begins first."""
 
@@ -29,61 +28,11 @@ def period_id(period: str) -> UUID:
     return uuid5(PERIODS, period)
 
 
-def _in_the_calendar(period: str) -> str:
-    if not 1 <= int(period[:4]) <= 9998:
-        raise ValueError("is not a year of the calendar")
-    return period
-
-
-Period = Annotated[PeriodName, AfterValidator(_in_the_calendar)]
+Period = Annotated[PeriodName, AfterValidator(in_the_calendar)]
 """`2026-09`, `2026-Q3` or `2026`, of the years 0001 to 9998. Of one kind, they sort as text by time."""
 
 
 # -- days
-
-
-def kind(period: str) -> Kind:
-    if len(period) == 4:
-        return "year"
-    return "quarter" if period[5] == "Q" else "month"
-
-
-def first_day(period: str) -> date:
-    year = int(period[:4])
-    match kind(period):
-        case "year":
-            return date(year, 1, 1)
-        case "quarter":
-            return date(year, 3 * int(period[6]) - 2, 1)
-        case "month":
-            return date(year, int(period[5:]), 1)
-
-
-def last_day(period: str) -> date:
-    first = first_day(period)
-    match kind(period):
-        case "year":
-            month = 12
-        case "quarter":
-            month = first.month + 2
-        case "month":
-            month = first.month
-    return date(first.year, month, monthrange(first.year, month)[1])
-
-
-def previous(period: str) -> str:
-    """The period of the same kind just before. Raises OverflowError where the calendar begins."""
-    return containing(first_day(period) - timedelta(days=1), kind(period))
-
-
-def containing(day: date, kind: Kind) -> str:
-    match kind:
-        case "year":
-            return f"{day.year:04}"
-        case "quarter":
-            return f"{day.year:04}-Q{(day.month + 2) // 3}"
-        case "month":
-            return f"{day.year:04}-{day.month:02}"
 
 
 def closes_from(period: str) -> date:
