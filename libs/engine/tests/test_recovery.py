@@ -375,7 +375,11 @@ async def test_records_that_are_not_ours_or_were_deleted_do_not_stop_a_recovery(
     make_engine: MakeEngine, lost: Lost, dumps: Dumps, kafka: str
 ) -> None:
     topic = lost.engine.topic("partner")
-    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    watcher, producer = Watcher(kafka), AIOKafkaProducer(bootstrap_servers=kafka)
+    empty = sum(
+        end == 0 for end in (await watcher.ends(topic)).values()
+    )  # there a junk record is the first, and deleted
+    await watcher.stop()
     await producer.start()
     for partition in range(3):
         await producer.send_and_wait(topic, b"junk", partition=partition)
@@ -392,7 +396,7 @@ async def test_records_that_are_not_ours_or_were_deleted_do_not_stop_a_recovery(
         for id in lost.ids:
             await suspend(after, id)
         await published(after)
-    assert sum(entry["event"] == "record_not_ours" for entry in logs) == 6
+    assert sum(entry["event"] == "record_not_ours" for entry in logs) == 6 - empty
     assert ghosts(after) == 5  # what was published before the cursor and is found again is none
     assert (await after.log()).incarnation == 2
 

@@ -138,9 +138,9 @@ class Watched:
         seen: set[int] = set()
         read = Relay._read
 
-        async def reading(relay: Relay, db: Any, up_to: int | None) -> list[Raw]:
+        async def reading(relay: Relay, db: Any, after: int, up_to: int | None = None) -> list[Raw]:
             nonlocal seen
-            raws = await read(relay, db, up_to)
+            raws = await read(relay, db, after, up_to)
             positions = {raw.position for raw in raws}
             if up_to is not None:
                 self.waited_for += len(positions - seen)

@@ -5,7 +5,8 @@ contiguous prefix at once; for a gap it notes the highest position H that it saw
 waits until none of these transactions holds it any more, and reads up to H in a new statement: what is missing then
 is final. It never queues for the lock itself, because an exclusive request would hold all appenders back.
 
-The cursor follows what is sent by one window at most: it is moved while the next window is sent.
+While a window is sent, the next is read if there is a backlog; while the cursor is moved, the next is looked for. Nothing
+is sent before the cursor covers what was sent before: one window at most is sent again.
 
 It never gives up: what it cannot get past (a refused event, an error that nobody expected) it stands before, loudly,
 and tries again, because skipping would lose an event and ending would keep all of them from being published. Before it
@@ -90,7 +91,7 @@ class Relay:
         self._partitions = partitions
         self._on_published = on_published
         self._failpoint = failpoint
-        self._window = max(1, window // 2)  # one that is sent, and one whose cursor is moved
+        self._window = window
         self._poll = poll
         self._gap_patience = gap_patience
         self._wake = asyncio.Event()
@@ -177,8 +178,8 @@ class Relay:
         while self._lease.epoch is not None:
             self._wake.clear()
             window = ahead or await self._next(db)
+            await self._moved()
             if window is None:
-                await self._moved()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._poll):
                         await self._wake.wait()
@@ -189,7 +190,6 @@ class Relay:
                 ahead = await reading
             finally:
                 reading.cancel()
-            await self._moved()
             self._moving = asyncio.create_task(self._move(window.last, dict(self._offsets)))
 
     async def _next(self, db: Db) -> Window | None:
