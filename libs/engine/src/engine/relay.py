@@ -5,8 +5,8 @@ contiguous prefix at once; for a gap it notes the highest position H that it saw
 waits until none of these transactions holds it any more, and reads up to H in a new statement: what is missing then
 is final. It never queues for the lock itself, because an exclusive request would hold all appenders back.
 
-While a window is sent, the next is read if there is a backlog; while the cursor is moved, the next is looked for. Nothing
-is sent before the cursor covers what was sent before: one window at most is sent again.
+While a window is sent, the next is read if there is a backlog; while the cursor is moved, the next is looked for.
+Nothing is sent before the cursor covers what was sent before: one window at most is sent again.
 
 It never gives up: what it cannot get past (a refused event, an error that nobody expected) it stands before, loudly,
 and tries again, because skipping would lose an event and ending would keep all of them from being published. Before it
