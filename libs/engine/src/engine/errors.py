@@ -73,10 +73,8 @@ _PASSING_CODES = frozenset({"40001", "40P01", "55P03", "25P03", "25P04", "25006"
 def passes(error: BaseException) -> bool:
     """True for what goes away by itself: lost connections, conflicts, deadlocks, fencing, time-outs, outages.
     Such an error is retried without limit and never parks an event."""
-    if isinstance(error, asyncpg.InvalidCachedStatementError):  # a migration changed a table; it is prepared anew
-        return True
     if isinstance(error, asyncpg.InvalidCachedStatementError):
-        return True  # a view took over with other columns: the statement is prepared anew
+        return True  # a migration or a view that took over changed a table: the statement is prepared anew
     if isinstance(error, asyncpg.PostgresError):
         code = error.sqlstate or ""
         return code in _PASSING_CODES or code[:2] in _PASSING_CLASSES
