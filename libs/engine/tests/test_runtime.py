@@ -15,6 +15,7 @@ import asyncpg
 import engine_example as example
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from conftest import MakeEngine
 from devstack.fixtures import Databases
 from devstack.kafka import Kafka
@@ -283,7 +284,7 @@ def _ours_are_done() -> bool:
 
 
 async def test_a_graceful_stop_finishes_the_batch_and_leaves_at_once_for_another_to_go_on(
-    make_engine: MakeEngine,
+    make_engine: MakeEngine, kafka: str
 ) -> None:
     failpoints = Failpoints()
     partner = await make_engine()
@@ -294,20 +295,32 @@ async def test_a_graceful_stop_finishes_the_batch_and_leaves_at_once_for_another
     gate = failpoints.pause("consumer_effect")
     await busy(partner, partners=10)
     await gate.reached.wait()
-    began = time.monotonic()
     stopping = asyncio.create_task(first.stop())
     await asyncio.sleep(0.1)
     assert not stopping.done()  # it has a batch in hand
     gate.open()
     await stopping
+    assert await members(kafka, second) == 1
     await busy(partner, partners=2)
     await assert_settled(partner, second)
-    assert time.monotonic() - began < 5.0  # a session is 6 s
     assert failpoints.hits["consumer_committed"] > 0
 
 
+async def members(kafka: str, engine: Engine) -> int:
+    """Of the engine's consumer group, as the broker counts them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        [answer] = await admin.describe_consumer_groups([engine._prefix + engine.service])
+        [(_, _, _, _, _, found, *_)] = answer.groups
+        return len(found)
+    finally:
+        await admin.close()
+
+
 async def test_a_graceful_stop_releases_the_leases_and_says_goodbye(make_engine: MakeEngine) -> None:
-    engine = await make_engine(policies=[Policy("own", "partner", lambda fact: [])])
+    long = {"lease_seconds": 600.0}  # nobody waits for it to run out
+    engine = await make_engine(policies=[Policy("own", "partner", lambda fact: [])], **long)
     await open_partner(engine)
     assert await engine.handled("partner.own", 10)
     held = "select count(*) from lease where leased_until > clock_timestamp()"
@@ -316,12 +329,9 @@ async def test_a_graceful_stop_releases_the_leases_and_says_goodbye(make_engine:
     await engine.stop()
     assert await other.pool.fetchval(held) == 0
     assert await other.pool.fetchval("select count(*) from pod") == 1
-    began = time.monotonic()
-    third = await make_engine()
-    receipt = await open_partner(third)
-    assert receipt
-    assert await third.published((await third.log()).head, 5)
-    assert time.monotonic() - began < 1.5  # less than a lease
+    third = await make_engine(**long)
+    await open_partner(third)
+    assert await third.published((await third.log()).head, 60)
 
 
 async def test_stopping_leaves_no_task_behind(make_engine: MakeEngine) -> None:
@@ -347,7 +357,7 @@ async def test_published_says_whether_a_position_is_on_the_topic_and_waits_for_i
     began = time.monotonic()
     assert not await engine.published(position, 0)
     assert not await engine.published(position, 0.3)
-    assert 0.3 <= time.monotonic() - began < 1.0
+    assert time.monotonic() - began >= 0.3
     waiting = asyncio.create_task(engine.published(position, 10))
     gate.open()
     assert await waiting
@@ -455,12 +465,9 @@ async def test_a_process_that_only_answers_wakes_the_relay_of_another(make_engin
     worker = await make_engine()
     answering = await make_engine(role="api")
     await until(lambda: worker._workers.relay.leads, what="it leads")  # type: ignore[union-attr]
-    took = []
     for _ in range(5):
         await open_partner(answering)
-        began = time.monotonic()
-        assert await answering.published((await answering.log()).head, 5)
-        took.append(time.monotonic() - began)
+        assert await answering.published((await answering.log()).head, 60)
     assert answering.health() == {}
     assert await answering.pool.fetchval("select count(*) from pod") == 2
     with pytest.raises(LookupError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -399,19 +398,15 @@ async def test_a_slow_reader_of_a_view_holds_up_its_switch_and_not_the_appends(
     await some_history(engine, 3)
     reader = await asyncpg.connect(engine._postgres_url)
     await reader.execute("set transaction_timeout = 0; set idle_in_transaction_session_timeout = 0")
-    slowest = 0.0
     async with reader.transaction():
         await reader.fetch("select * from partners")
         rebuilding = asyncio.create_task(engine.rebuild("partners", lambda done, total: None))
         for _ in range(60):
-            began = time.monotonic()
-            await open_partner(engine)
-            slowest = max(slowest, time.monotonic() - began)
+            await open_partner(engine)  # or it would wait for as long as the reader reads
             await asyncio.sleep(0.03)
         assert not rebuilding.done()
     await reader.close()
     await asyncio.wait_for(rebuilding, 15)
-    assert slowest < 1.5  # without a limit they would wait for as long as the reader reads
     await assert_shows_the_store(engine)
 
 
