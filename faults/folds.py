@@ -9,8 +9,9 @@ from typing import Any
 import asyncpg
 from engine import Fact, View
 from engine.decider import Codec
-from engine.store import physical, prepare, run_statements
+from engine.store import prepare
 from engine.subscriptions import Heard
+from engine.tables import physical, run_statements
 from events import CATALOGUE
 
 from faults.evidence import Evidence

@@ -24,8 +24,9 @@ from engine.handlers import PolicyHandler, ProcessHandler, ViewHandler
 from engine.metrics import Metrics
 from engine.parking import Parking
 from engine.runtime import Engine, Tuning
-from engine.store import Intent, Store, physical, prepare
+from engine.store import Intent, Store, prepare
 from engine.subscriptions import Applier, Heard, Place, Subscription
+from engine.tables import physical
 from engine.wire import Raw
 from engine_writing import Child
 from events import CATALOGUE, Event

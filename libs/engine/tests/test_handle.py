@@ -139,12 +139,12 @@ class Failing:
         self.calls = 0
         real = Store.execute
 
-        async def execute(store: Store, db: Any, intents: Any, *, whole: bool = False) -> Any:
+        async def execute(store: Store, db: Any, intents: Any, **options: Any) -> Any:
             self.calls += 1
             if self.calls > times:
-                return await real(store, db, intents, whole=whole)
+                return await real(store, db, intents, **options)
             if after:
-                await real(store, db, intents, whole=whole)
+                await real(store, db, intents, **options)
             raise error
 
         monkeypatch.setattr(Store, "execute", execute)

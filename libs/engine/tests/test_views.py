@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import engine_example as example
 import pytest
 from conftest import MakeEngine
 from engine import Fact, Send, Statement, Table, View
-from engine.store import run_statements
-from engine_reading import ME, Failpoints, joined, log_of, open_partner, suspend, until
+from engine.tables import run_statements
+from engine_reading import ME, NOON, Failpoints, joined, log_of, open_partner, suspend, until
 
 NOTES = Table("notes", "at serial, position bigint primary key, stream text not null, version int not null")
 
@@ -55,19 +58,22 @@ async def test_where_an_inline_view_cannot_be_written_nothing_is_stored(make_eng
 
 
 class Counting:
-    """A connection that says which statements went out, and how many sets of arguments each took."""
+    """A connection that says which statements went out, and how many rows each was about."""
 
     def __init__(self, db: asyncpg.Connection[Any]) -> None:
         self._db = db
         self.trips: list[tuple[str, int]] = []
 
     async def execute(self, sql: str, *args: Any) -> None:
-        self.trips.append((sql.split()[0], 1))
+        self.trips.append((sql.split()[0], len(args[0]) if "unnest" in sql else 1))
         await self._db.execute(sql, *args)
 
     async def executemany(self, sql: str, args: list[Any]) -> None:
         self.trips.append((sql.split()[0], len(args)))
         await self._db.executemany(sql, args)
+
+    async def prepare(self, sql: str) -> Any:
+        return await self._db.prepare(sql)
 
 
 async def test_neighbouring_statements_travel_together_and_the_order_is_kept(db: asyncpg.Connection[Any]) -> None:
@@ -87,6 +93,49 @@ async def test_neighbouring_statements_travel_together_and_the_order_is_kept(db:
     assert counting.trips == [("insert", 50), ("update", 1), ("update", 1), ("delete", 1), ("insert", 2), ("update", 1)]
     rows = {row["k"]: row["n"] for row in await db.fetch("select k, n from t__g3")}
     assert rows == dict.fromkeys(range(50), 10) | {7: 5, 8: 9}
+
+
+async def test_tables_do_not_wait_for_each_other_and_each_keeps_its_order(db: asyncpg.Connection[Any]) -> None:
+    tables = [Table(name, "k int primary key, n int not null") for name in ("ta", "tb")]
+    for table in tables:
+        await db.execute(f"create table {table.name}__g1 ({table.columns})")
+    counting = Counting(db)
+    pairs = [(table.insert(k=k, n=0), table.update({"k": k}, n=k)) for k in range(3) for table in reversed(tables)]
+    await run_statements(counting, [*(p[0] for p in pairs), *(p[1] for p in pairs)], 1)  # type: ignore[arg-type]
+    assert counting.trips == [("insert", 3), ("update", 3)] * 2
+    for table in tables:
+        assert [tuple(r) for r in await db.fetch(f"select k, n from {table.name}__g1 order by k")] == [
+            (0, 0),
+            (1, 1),
+            (2, 2),
+        ]
+
+
+async def test_of_upserts_of_one_row_the_last_remains_whatever_the_types(db: asyncpg.Connection[Any]) -> None:
+    table = Table("tm", "k uuid, d date, n numeric, x json, at timestamptz, who text, primary key (k, d)")
+    await db.execute(f"create table tm__g1 ({table.columns})")
+    one, other, day = uuid4(), uuid4(), date(2026, 3, 2)
+    counting = Counting(db)
+    rows = [
+        {"k": k, "d": day, "n": n, "x": b'{"a": [1]}', "at": NOON, "who": who}
+        for k, n, who in [(one, Decimal("1.50"), None), (other, Decimal(2), "b"), (one, Decimal(3), "c")]
+    ]
+    await run_statements(counting, [table.upsert("k", "d", **row) for row in rows], 1)  # type: ignore[arg-type]
+    assert counting.trips == [("insert", 2)]
+    kept = {row["k"]: dict(row) for row in await db.fetch("select * from tm__g1")}
+    assert kept == {one: rows[2], other: rows[1]}
+
+
+async def test_a_table_with_a_list_in_a_column_is_written_row_by_row(db: asyncpg.Connection[Any]) -> None:
+    table = Table("tl", "k int primary key, names text[] not null")
+    await db.execute(f"create table tl__g1 ({table.columns})")
+    counting = Counting(db)
+    await run_statements(counting, [table.insert(k=k, names=["x"] * k) for k in range(3)], 1)  # type: ignore[arg-type]
+    assert [tuple(row) for row in await db.fetch("select k, names from tl__g1 order by k")] == [
+        (0, []),
+        (1, ["x"]),
+        (2, ["x", "x"]),
+    ]
 
 
 async def test_an_upsert_of_nothing_but_its_key_leaves_what_is_there(db: asyncpg.Connection[Any]) -> None:

@@ -19,7 +19,8 @@ from engine.decider import Rejected
 from engine.errors import AlreadyHandled, Conflict, InFlight, Unavailable, ViewsChanged, passes, rolled_back
 from engine.facts import Receipt
 from engine.metrics import Metrics
-from engine.store import Intent, Store
+from engine.recent import Recent
+from engine.store import Intent, Store, Working
 
 Outcome = Receipt | Rejected
 
@@ -43,6 +44,7 @@ class Commands:
         views_changed: Callable[[], Awaitable[None]],
         appended: Callable[[], None],
         failpoint: Callable[[str], Awaitable[None]],
+        recent: Recent[Working],
     ) -> None:
         self._pool = pool
         self._store = store
@@ -50,6 +52,7 @@ class Commands:
         self._views_changed = views_changed
         self._appended = appended
         self._failpoint = failpoint
+        self._recent = recent
         self._waiting: list[tuple[Intent, asyncio.Future[Outcome]]] = []
         self._flying: dict[asyncio.Task[None], tuple[float, frozenset[str]]] = {}  # since when, with which streams
         self._again: asyncio.TimerHandle | None = None
@@ -111,19 +114,18 @@ class Commands:
 
     async def _group(self, group: Sequence[tuple[Intent, asyncio.Future[Outcome]]]) -> None:
         unknown = False
-        if len(group) > 1:
-            try:
-                outcomes = await self._once([intent for intent, _ in group])
-            except Exception as error:  # noqa: BLE001 - whatever it is, each is now handled alone and told its own
-                if isinstance(error, ViewsChanged):
-                    await self._views_changed()
-                # A lost connection may have taken the answer to a commit with it.
-                known = rolled_back(error) or isinstance(error, Conflict | ViewsChanged | AlreadyHandled)
-                unknown = passes(error) and not known
-            else:
-                for (_, future), outcome in zip(group, outcomes, strict=True):
-                    _answer(future, outcome)
-                return
+        try:
+            outcomes = await self._once([intent for intent, _ in group], by_memory=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, each is now handled alone and told its own
+            if isinstance(error, ViewsChanged):
+                await self._views_changed()
+            # A lost connection may have taken the answer to a commit with it.
+            known = rolled_back(error) or isinstance(error, Conflict | ViewsChanged | AlreadyHandled)
+            unknown = passes(error) and not known
+        else:
+            for (_, future), outcome in zip(group, outcomes, strict=True):
+                _answer(future, outcome)
+            return
         for intent, future in group:
             if unknown and intent.command_id is None:
                 _answer(future, Unavailable("the connection was lost before the commit was confirmed"))
@@ -164,12 +166,14 @@ class Commands:
                     raise Unavailable(f"the store is away: {error!r}") from error
                 await asyncio.sleep(0.05 * attempts)
 
-    async def _once(self, intents: Sequence[Intent], *, whole: bool = False) -> list[Outcome]:
+    async def _once(self, intents: Sequence[Intent], *, whole: bool = False, by_memory: bool = False) -> list[Outcome]:
         async with AsyncExitStack() as stack:
             db = await stack.enter_async_context(self._pool.acquire())
+            taking = self._recent.taking()
             if self._store.inline:  # otherwise the append is the only statement that writes
                 await stack.enter_async_context(db.transaction())
-            outcomes = await self._store.execute(db, intents, whole=whole)
+            outcomes = await self._store.execute(db, intents, whole=whole, taking=taking if by_memory else None)
+        taking.committed()
         await self._failpoint("command_committed")
         self._metrics.count(outcomes)
         self._appended()

@@ -17,7 +17,8 @@ from engine.errors import Fenced
 from engine.facts import Context, Fact, Receipt
 from engine.metrics import Metrics
 from engine.reactions import Become, CancelTimer, Policy, Process, Send, SetTimer, Step
-from engine.store import Db, Intent, Store, run_statements
+from engine.store import Db, Intent, Store
+from engine.tables import run_statements
 from engine.views import View
 
 log = structlog.get_logger()

@@ -27,7 +27,8 @@ from engine.metrics import Metrics
 from engine.parking import ParkedStream, Parking, RetryResult
 from engine.progress import LogStatus, Progress, SubscriptionStatus
 from engine.reactions import Policy, Process, Send
-from engine.store import SCHEMA, Db, Intent, Loaded, Store, prepare
+from engine.recent import Recent
+from engine.store import SCHEMA, Db, Intent, Loaded, Store, Working, prepare
 from engine.subscriptions import Applier, Subscription
 from engine.view_builds import Build, ViewBuilds
 from engine.views import PublicState, View
@@ -113,6 +114,7 @@ class Engine:
         self._workers: Workers | None = None
         self._started = False
         self._appended = asyncio.Event()
+        self._recent: Recent[Working] = Recent()
 
     def _policy_subscription(self, policy: Policy | Process[Any]) -> Subscription:
         name = f"{self.service}.{policy.name}"
@@ -186,7 +188,7 @@ class Engine:
             self._postgres_url,
             min_size=1,
             max_size=self.tuning.pool_size,
-            init=prepare,
+            init=self._connected,
             reset=_no_reset,
             timeout=10,
             command_timeout=30,
@@ -216,6 +218,7 @@ class Engine:
             views_changed=self.refresh_views,
             appended=self.wake,
             failpoint=self.failpoint,
+            recent=self._recent,
         )
         self.progress = Progress(
             self.service,
@@ -243,6 +246,10 @@ class Engine:
         self._tasks.spawn("notifier", self._notifier())
         self._tasks.spawn("measure", self.progress.measure(self.tuning.measure_seconds))
         self._started = True
+
+    async def _connected(self, connection: asyncpg.Connection[Any]) -> None:
+        self._recent.clear()
+        await prepare(connection)
 
     def _start_workers(self) -> None:
         self._workers = Workers(

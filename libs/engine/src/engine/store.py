@@ -29,7 +29,9 @@ from engine.errors import (
 )
 from engine.facts import Context, Fact, Receipt
 from engine.reactions import Send
-from engine.views import Statement, Table, View
+from engine.recent import Taking
+from engine.tables import physical, run_statements
+from engine.views import View
 
 S = TypeVar("S")
 Db: TypeAlias = "asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
@@ -90,8 +92,8 @@ class Intent:
 
 
 @dataclass
-class _Working:
-    """An aggregate while a unit of work decides on it; `snapshot`: the version of the snapshot that was used, or 0."""
+class Working:
+    """An aggregate while a unit of work decides on it; `snapshot`: the version of its last snapshot, or 0."""
 
     decider: Decider[Any, Any, Any]
     state: Any
@@ -222,8 +224,8 @@ class Store:
         """Many aggregates as they are now, by stream."""
         return {s: Loaded(w.state, w.version) for s, w in (await self._load_many(db, wanted)).items()}
 
-    async def _load_many(self, db: Db, wanted: Mapping[str, Decider[Any, Any, Any]]) -> dict[str, _Working]:
-        found = {stream: _Working(decider, decider.initial(), 0, 0) for stream, decider in wanted.items()}
+    async def _load_many(self, db: Db, wanted: Mapping[str, Decider[Any, Any, Any]]) -> dict[str, Working]:
+        found = {stream: Working(decider, decider.initial(), 0, 0) for stream, decider in wanted.items()}
         by_decider: dict[str, list[str]] = {}
         for stream, decider in wanted.items():
             by_decider.setdefault(decider.category, []).append(stream)
@@ -241,10 +243,15 @@ class Store:
 
     # -- deciding and appending
 
-    async def execute(self, db: Db, intents: Sequence[Intent], *, whole: bool = False) -> list[Receipt | Rejected]:
+    async def execute(
+        self, db: Db, intents: Sequence[Intent], *, whole: bool = False, taking: Taking[Working] | None = None
+    ) -> list[Receipt | Rejected]:
         """Decides all of the intents in order and appends what they led to in one call; `db` is inside a transaction
         if there are inline views. A refusal is an outcome and leaves the others alone; of a `whole` it is everybody's,
         and nothing of it happens. The id of a whole is that of its first intent.
+
+        With `taking`, an aggregate that is remembered is not loaded, nor one that is to be created; a Conflict may then
+        be for no other reason than that.
 
         Raises Conflict for a lost race, ViewsChanged, AlreadyHandled, InFlight, KeyReused and VersionNeeded; then
         nothing of it has happened.
@@ -253,24 +260,14 @@ class Store:
         if whole and (before := answered.get(intents[0].command_id)) is not None:
             return [before] * len(intents)
         fresh = {i.stream: i.send.decider for i in intents if i.command_id not in answered}
-        working = await self._load_many(db, fresh) if fresh else {}
-        batch = _Batch()
-        outcomes: list[Receipt | Rejected] = []
-        lasts: dict[int, int] = {}  # outcome index -> index of its last event
-        first: dict[UUID, int] = {}  # command id -> index of its outcome
-        for n, intent in enumerate(intents):
-            if intent.command_id is not None and n != (same := first.setdefault(intent.command_id, n)):
-                outcomes.append(outcomes[same])
-                if same in lasts:
-                    lasts[n] = lasts[same]
-                continue
-            if intent.command_id in answered:
-                outcomes.append(answered[intent.command_id])
-                continue
-            outcome = self._decide(working[intent.stream], intent, batch)
-            if isinstance(outcome, Receipt) and outcome.events:
-                lasts[n] = len(batch.events) - 1
-            outcomes.append(outcome)
+        assumed = _assumed(intents, fresh, taking) if taking is not None else {}
+        working = assumed | (await self._load_many(db, {s: d for s, d in fresh.items() if s not in assumed}))
+        decided = self._decide_all(intents, answered, working, certain=not assumed)
+        if decided is None:
+            working = await self._load_many(db, fresh)
+            decided = self._decide_all(intents, answered, working, certain=True)
+        assert decided is not None  # noqa: S101
+        batch, outcomes, lasts = decided
         if whole and (refusal := next((each for each in outcomes if isinstance(each, Rejected)), None)) is not None:
             outcomes, lasts = [refusal] * len(intents), {}
             batch = _Batch(commands=_kept(intents[0], refusal, working[intents[0].stream].loaded))
@@ -281,7 +278,45 @@ class Store:
                 receipt = outcomes[n]
                 assert isinstance(receipt, Receipt)  # noqa: S101
                 outcomes[n] = replace(receipt, position=positions[last])
+        if taking is not None:
+            taking.after = {s: replace(w, loaded=w.version) for s, w in working.items() if w.version > w.loaded}
         return outcomes
+
+    def _decide_all(
+        self,
+        intents: Sequence[Intent],
+        answered: Mapping[UUID | None, Receipt | Rejected],
+        working: Mapping[str, Working],
+        *,
+        certain: bool,
+    ) -> tuple[_Batch, list[Receipt | Rejected], dict[int, int]] | None:
+        """What is to be appended, the outcomes, and of which outcome which event is the last. None if the aggregates
+        may not be as they are now and that could be the reason of an outcome which no append would prove."""
+        batch = _Batch()
+        outcomes: list[Receipt | Rejected] = []
+        lasts: dict[int, int] = {}
+        first: dict[UUID, int] = {}  # command id -> index of its outcome
+        for n, intent in enumerate(intents):
+            if intent.command_id is not None and n != (same := first.setdefault(intent.command_id, n)):
+                outcomes.append(outcomes[same])
+                if same in lasts:
+                    lasts[n] = lasts[same]
+                continue
+            if intent.command_id in answered:
+                outcomes.append(answered[intent.command_id])
+                continue
+            try:
+                outcome = self._decide(working[intent.stream], intent, batch)
+            except Exception:
+                if certain:
+                    raise
+                return None
+            if isinstance(outcome, Receipt) and outcome.events:
+                lasts[n] = len(batch.events) - 1
+            elif not certain:
+                return None
+            outcomes.append(outcome)
+        return batch, outcomes, lasts
 
     async def _answered(self, db: Db, intents: Iterable[Intent]) -> dict[UUID | None, Receipt | Rejected]:
         ids = {i.command_id: i.request for i in intents if i.command_id is not None}
@@ -301,7 +336,7 @@ class Store:
                 raise KeyReused
         return {row["id"]: _answer(row) for row in rows}
 
-    def _decide(self, working: _Working, intent: Intent, batch: _Batch) -> Receipt | Rejected:
+    def _decide(self, working: Working, intent: Intent, batch: _Batch) -> Receipt | Rejected:
         decider, id = working.decider, intent.send.id
         if intent.expected is not None and intent.expected != working.version:
             raise Conflict(intent.stream, expected=intent.expected, actual=working.version)
@@ -331,7 +366,7 @@ class Store:
             batch.commands.append((intent.command_id, intent.stream, working.version, count, None, intent.request))
         return Receipt(id, working.version, None, tuple(event.event_type for event in events))
 
-    async def _append(self, db: Db, batch: _Batch, working: Mapping[str, _Working]) -> list[int]:
+    async def _append(self, db: Db, batch: _Batch, working: Mapping[str, Working]) -> list[int]:
         """The events' positions."""
         view_epoch, inline = self.view_epoch, self.inline  # as one: they may be read anew while this waits
         if inline and not db.is_in_transaction():
@@ -372,6 +407,8 @@ class Store:
             if error.sqlstate == IN_FLIGHT:
                 raise InFlight from error
             raise
+        for (_, w), snapshot in zip(touched, snapshots, strict=True):
+            w.snapshot = w.version if snapshot is not None else w.snapshot
         if inline:
             facts = _facts(batch, rows)
             for view, generation in inline:
@@ -402,33 +439,17 @@ def _facts(batch: _Batch, rows: Sequence[asyncpg.Record]) -> list[Fact[Any]]:
     ]
 
 
-def physical(table: Table, generation: int) -> str:
-    return f"{table.name}__g{generation}"
+def _assumed(
+    intents: Iterable[Intent], fresh: Mapping[str, Decider[Any, Any, Any]], taking: Taking[Working]
+) -> dict[str, Working]:
+    """Aggregates as they probably are."""
+    new = {i.stream for i in intents if i.only_creates and i.stream in fresh}
+    return {s: Working(fresh[s], fresh[s].initial(), 0, 0) for s in new} | {
+        s: replace(w) for s, w in taking.take(fresh).items()
+    }
 
 
-async def run_statements(db: Db, statements: Iterable[Statement], generation: int) -> None:
-    """Runs a view's statements in order, neighbours of the same text in one round trip."""
-    sql = ""
-    pending: list[tuple[Any, ...]] = []
-    for statement in statements:
-        text = statement.template.replace("{table}", physical(statement.table, generation))
-        if text != sql and pending:
-            await _run(db, sql, pending)
-            pending = []
-        sql = text
-        pending.append(statement.args)
-    if pending:
-        await _run(db, sql, pending)
-
-
-async def _run(db: Db, sql: str, args: list[tuple[Any, ...]]) -> None:
-    if len(args) == 1:
-        await db.execute(sql, *args[0])
-    else:
-        await db.executemany(sql, args)
-
-
-def _snapshot(working: _Working) -> bytes | None:
+def _snapshot(working: Working) -> bytes | None:
     """The state as JSON where `snapshot_every` events or more had to be folded to get it: also where there is a
     snapshot that other code made."""
     if working.version - working.snapshot < working.decider.snapshot_every:

@@ -20,8 +20,9 @@ import structlog
 from engine.errors import passes
 from engine.handlers import ViewHandler, Work
 from engine.reactions import Rows
-from engine.store import LOCK, Db, Store, physical
+from engine.store import LOCK, Db, Store
 from engine.subscriptions import OWN_LOG, Subscription
+from engine.tables import physical
 from engine.views import View
 
 log = structlog.get_logger()

@@ -28,11 +28,14 @@ class Table:
     indexes: tuple[str, ...] = ()
 
     def insert(self, **values: Any) -> Statement:
-        return Statement(self, _insert(tuple(values)), tuple(values.values()))
+        return Statement(self, _insert(tuple(values)), tuple(values.values()), rows=True)
 
     def upsert(self, *key: str, **values: Any) -> Statement:
         """Insert, or overwrite the row with the same `key` columns."""
-        return Statement(self, _upsert(key, tuple(values)), tuple(values.values()))
+        columns = tuple(values)
+        return Statement(
+            self, _upsert(key, columns), tuple(values.values()), rows=True, key=tuple(map(columns.index, key))
+        )
 
     def update(self, where: Mapping[str, Any], **values: Any) -> Statement:
         return Statement(self, _update(tuple(values), tuple(where)), (*values.values(), *where.values()))
@@ -47,9 +50,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Statement:
+    """`rows`: it writes the row of its arguments, and many of its like can be written as one; of those with equal
+    arguments at `key` the last is what remains."""
+
     table: Table
     template: str
     args: tuple[Any, ...]
+    rows: bool = False
+    key: tuple[int, ...] = ()
 
 
 S = TypeVar("S")

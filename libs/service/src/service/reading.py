@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from engine import Decider, Fact, Unknown
-from engine.store import Db, Loaded, physical
+from engine.store import Db, Loaded
+from engine.tables import physical
 from fastapi import Depends, Query
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.requests import Request
