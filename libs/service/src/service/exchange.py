@@ -13,6 +13,8 @@ from uuid import UUID, uuid4
 import structlog
 from engine.errors import passes
 from engine.runtime import Engine
+from engine.tracing import current, extracted
+from opentelemetry import context as otel
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,7 +26,7 @@ from service.rate import Rate
 
 log = structlog.get_logger()
 
-READ = frozenset({b"authorization", b"idempotency-key", b"if-match", b"x-correlation-id"})
+READ = frozenset({b"authorization", b"idempotency-key", b"if-match", b"traceparent", b"x-correlation-id"})
 """The headers that the kit itself goes by, picked out in one pass."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -70,6 +72,16 @@ class Exchange:
         self.status: int | None = None
         self.version: int | None = None
         self.correlation_id = _uuid(self.headers.get(b"x-correlation-id")) or uuid4()
+
+    def came_in(self) -> otel.Context | None:
+        """The trace that the caller names; None where there is a span of ours in it already, which FastAPI makes."""
+        if b"traceparent" not in self.headers or current()[0] is not None:
+            return None
+        named = {
+            name: [value.decode("latin-1") for header, value in self.scope["headers"] if header == name]
+            for name in (b"traceparent", b"tracestate")
+        }
+        return extracted(named[b"traceparent"], named[b"tracestate"])
 
     async def authenticated(self) -> Principal:
         """The caller; raises Unauthenticated."""
@@ -201,6 +213,7 @@ class Edge:
         exchange = Exchange(self, scope, receive, send)
         scope["cauce.exchange"] = exchange
         token = correlation.set(exchange.correlation_id)
+        trace = otel.attach(came_in) if (came_in := exchange.came_in()) is not None else None
         self._watch(exchange)
         try:
             await exchange.run()
@@ -210,6 +223,8 @@ class Edge:
             status = exchange.status or 500
             route = self.metrics.observe(scope, status, seconds)
             self.lines.write(exchange.correlation_id, scope["method"], route, scope["path"], status, seconds)
+            if trace is not None:
+                otel.detach(trace)
             correlation.reset(token)
 
 
