@@ -112,7 +112,8 @@ def handling(what: str, context: Context, count: int = 1) -> Iterator[Context]:
     # What is being worked in is the better parent where it is the same: it is known to be of this process.
     here = context.traceparent is None or context.traceparent == current()[0]
     attributes: Attributes = {"cauce.correlation_id": str(context.correlation_id), "cauce.commands": count}
-    with tracer.start_as_current_span(f"handle {what}", None if here else _of(context), attributes=attributes) as span:
+    parent = None if here else _of(context)
+    with _working_in(tracer.start_span(f"handle {what}", parent, attributes=attributes)) as span:
         yield _within(context, span)
 
 
@@ -175,11 +176,9 @@ class Spans:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         spans, self._open = self._open, []
-        for n, span in enumerate(spans, 1):
-            if error is not None:  # all of them were undone; the last is the likely cause
-                if n == len(spans):
-                    span.record_exception(error)
-                span.set_status(StatusCode.ERROR, f"{type(error).__name__}: undone with its transaction")
+        for span in spans:
+            if error is not None:
+                _failed(span, error if span is spans[-1] else None)
             span.end()
 
 
@@ -205,5 +204,21 @@ def sending(topic: str, records: int, links: Sequence[Link]) -> Iterator[None]:
         "messaging.destination.name": topic,
         "messaging.batch.message_count": records,
     }
-    with tracer.start_as_current_span(f"send {topic}", otel.Context(), SpanKind.PRODUCER, attributes, links):
+    with _working_in(tracer.start_span(f"send {topic}", otel.Context(), SpanKind.PRODUCER, attributes, links)):
         yield
+
+
+@contextmanager
+def _working_in(span: Span) -> Iterator[Span]:
+    with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield span
+        except Exception as error:
+            _failed(span, error)
+            raise
+
+
+def _failed(span: Span, error: BaseException | None) -> None:
+    """The text of an error may tell of what is in events: the log has it. Without one: undone with others."""
+    span.set_attribute("error.type", "undone" if error is None else type(error).__name__)
+    span.set_status(StatusCode.ERROR)
