@@ -125,6 +125,7 @@ async def test_a_request_is_a_span_below_the_callers_and_event_and_line_name_it(
     assert (posted["trace_id"], posted["span_id"]) == (TRACE, span_id)
     assert second.parent is None
     assert second.attributes["url.query"] == "limit=REDACTED"
+    assert first.attributes["cauce.correlation_id"] == answer.headers["x-correlation-id"]
     assert got["trace_id"] == format_trace_id(second.context.trace_id)
 
 

@@ -79,8 +79,10 @@ class Exchange:
     def named_trace(self) -> otel.Context | None:
         """What the caller is part of; None where FastAPI has made a span of ours in it."""
         span = trace.get_current_span()
-        if span.is_recording() and (query := self.scope["query_string"]):
-            span.set_attribute("url.query", VALUES.sub("=REDACTED", query.decode("latin-1")))  # names of people, too
+        if span.is_recording():
+            span.set_attribute("cauce.correlation_id", str(self.correlation_id))
+            if query := self.scope["query_string"]:  # there may be names of people in it
+                span.set_attribute("url.query", VALUES.sub("=REDACTED", query.decode("latin-1")))
         if b"traceparent" not in self.headers or span.get_span_context().is_valid:
             return None
         headers = self.scope["headers"]
