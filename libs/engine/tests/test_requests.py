@@ -114,7 +114,7 @@ async def test_commands_of_policies_and_intakes_take_no_lock_of_their_own(engine
         await transaction.start()
         await db.fetch(
             "select * from append($1, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',"
-            " '{}', '{}', $2, $3, $4, $4, $5, $6)",
+            " '{}', '{}', '{}', '{}', $2, $3, $4, $4, $5, $6)",
             engine.store.view_epoch,
             [uuid4(), uuid4()],
             [partners.stream(id) for id in ids[:2]],

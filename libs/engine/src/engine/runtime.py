@@ -30,6 +30,7 @@ from engine.reactions import Policy, Process, Send
 from engine.recent import Recent
 from engine.store import SCHEMA, Db, Intent, Loaded, Store, Working, prepare
 from engine.subscriptions import Applier, Subscription
+from engine.tracing import handling
 from engine.view_builds import Build, ViewBuilds
 from engine.views import PublicState, View
 from engine.workers import Tasks, Workers
@@ -443,12 +444,13 @@ class Engine:
         use of the same id with a `request`, VersionNeeded for a change that was not to be made.
         """
         at = send.command.occurred_at or self.clock()
-        intent = Intent(send, at, context, command_id, expected_version, request, only_creates)
-        if also:
-            others = [Intent(each, each.command.occurred_at or at, context) for each in also]
-            [outcome, *_] = await self.commands.together([intent, *others], whole=True)
-        else:
-            outcome = await self.commands.one(intent)
+        with handling(type(send.command).__name__, context, 1 + len(also)) as context:
+            intent = Intent(send, at, context, command_id, expected_version, request, only_creates)
+            if also:
+                others = [Intent(each, each.command.occurred_at or at, context) for each in also]
+                [outcome, *_] = await self.commands.together([intent, *others], whole=True)
+            else:
+                outcome = await self.commands.one(intent)
         if isinstance(outcome, Rejected):
             raise outcome
         return outcome
@@ -464,11 +466,14 @@ class Engine:
         """All of them in one transaction, refusals apart. `request` as in `handle`, for all of the ids."""
         now = self.clock()
         ids: Sequence[UUID | None] = command_ids or [None] * len(sends)
-        intents = [
-            Intent(send, send.command.occurred_at or now, context, id, request=request)
-            for send, id in zip(sends, ids, strict=True)
-        ]
-        return await self.commands.together(intents) if intents else []
+        if not sends:
+            return []
+        with handling(type(sends[0].command).__name__, context, len(sends)) as context:
+            intents = [
+                Intent(send, send.command.occurred_at or now, context, id, request=request)
+                for send, id in zip(sends, ids, strict=True)
+            ]
+            return await self.commands.together(intents)
 
     async def load(
         self,

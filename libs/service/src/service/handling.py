@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4, uuid5
 
 from engine import Command, Context, Decider, Receipt, Rejected, Send
+from engine.tracing import current
 from fastapi import Depends
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -39,7 +40,15 @@ class Caller:
         self.service = exchange.service
         self.principal = exchange.principal
         who = self.principal
-        self.context = Context(who.subject, exchange.correlation_id, client=who.client, on_behalf_of=who.on_behalf_of)
+        traceparent, tracestate = current()
+        self.context = Context(
+            who.subject,
+            exchange.correlation_id,
+            client=who.client,
+            on_behalf_of=who.on_behalf_of,
+            traceparent=traceparent,
+            tracestate=tracestate,
+        )
         self._exchange = exchange
         self._commands = 0
 

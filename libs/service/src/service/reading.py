@@ -207,6 +207,7 @@ class Happening(BaseModel):
     position: int
     correlation_id: UUID
     causation_id: UUID | None = Field(description="The event that led to it; null where a caller did.")
+    traceparent: str | None = Field(default=None, description="The span in which it came about (W3C Trace Context).")
     data: dict[str, Any]
 
 
@@ -223,6 +224,7 @@ def happening(fact: Fact[Any]) -> Happening:
         position=fact.position,
         correlation_id=fact.correlation_id,
         causation_id=fact.causation_id,
+        traceparent=fact.traceparent,
         data=fact.event.model_dump(mode="json"),
     )
 
