@@ -17,7 +17,7 @@ from contract.domain.royalty import (
     RoyaltyStatement,
     SettleRoyaltyDispute,
     StateRoyalty,
-    TakePayment,
+    TakeRoyaltyPayment,
     royalty_statements,
     statement_id,
 )
@@ -92,8 +92,8 @@ def stated(*sales: DaySales, basis: Basis = BASIS) -> list[Event]:
     return [RoyaltyStated(**found), RoyaltyBasisTaken(basis=basis), balanced(0, found["total"])]
 
 
-def paid(amount: Any, day: date, restatement: int = 0, currency: str = "EUR") -> TakePayment:
-    return TakePayment(
+def paid(amount: Any, day: date, restatement: int = 0, currency: str = "EUR") -> TakeRoyaltyPayment:
+    return TakeRoyaltyPayment(
         payment_id=PAYMENT,
         partner_id=PARTNER,
         amount=Decimal(amount),
@@ -103,7 +103,7 @@ def paid(amount: Any, day: date, restatement: int = 0, currency: str = "EUR") ->
     )
 
 
-def taken(command: TakePayment) -> RoyaltyPaymentTaken:
+def taken(command: TakeRoyaltyPayment) -> RoyaltyPaymentTaken:
     return RoyaltyPaymentTaken(**command.model_dump(exclude={"occurred_at"}))
 
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from contract.domain.negotiation import contract_id, negotiation_id
-from contract.domain.royalty import RecountRoyalty, TakePayment, royalty_statements, statement_id
+from contract.domain.royalty import RecountRoyalty, TakeRoyaltyPayment, royalty_statements, statement_id
 from contract.domain.royalty_figures import DaySales
 from contract.domain.royalty_sale import TakeSale, royalty_sales
 from contract.royalty_counting import Count
@@ -305,7 +305,7 @@ def test_what_is_reported_is_taken_in() -> None:
         ),
     )
     [send] = take_reported(fact_of(payment("7", "2000-05-01"), occurred_at=NOW))
-    taken = TakePayment(
+    taken = TakeRoyaltyPayment(
         payment_id=UUID(int=1),
         partner_id=PARTNER,
         amount=Decimal(7),

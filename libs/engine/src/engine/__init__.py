@@ -3,6 +3,7 @@
 from engine.decider import Command, Decider, Rejected, Unknown
 from engine.facts import Context, Fact, Receipt
 from engine.reactions import Become, CancelTimer, Policy, Process, Reaction, Rows, Send, SetTimer, Step
+from engine.two_persons import Proposal, seconds
 from engine.views import PublicState, Statement, Table, View
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Fact",
     "Policy",
     "Process",
+    "Proposal",
     "PublicState",
     "Reaction",
     "Receipt",
@@ -26,4 +28,5 @@ __all__ = [
     "Table",
     "Unknown",
     "View",
+    "seconds",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from engine import Fact, Policy, Reaction, Send
 from events.operational import PaymentReported, SalesReported
 
-from contract.domain.royalty import RecountRoyalty, TakePayment, royalty_statements, statement_id
+from contract.domain.royalty import RecountRoyalty, TakeRoyaltyPayment, royalty_statements, statement_id
 from contract.domain.royalty_sale import RoyaltySaleTaken, TakeSale, royalty_sales
 from contract.royalty_counting import Count, counts
 
@@ -36,7 +36,7 @@ def take_reported(fact: Fact[Any]) -> Iterator[Reaction]:
                 yield Send(
                     royalty_statements,
                     statement_id(contract_id, period),
-                    TakePayment(
+                    TakeRoyaltyPayment(
                         payment_id=payment.payment_id,
                         partner_id=payment.partner_id,
                         amount=payment.amount,

@@ -112,7 +112,7 @@ class RecountRoyalty(Command):
     because: UUID
 
 
-class TakePayment(Command):
+class TakeRoyaltyPayment(Command):
     payment_id: UUID
     partner_id: UUID
     amount: Decimal
@@ -132,7 +132,9 @@ class SettleRoyaltyDispute(Command):
     reason: Reason
 
 
-RoyaltyCommand = StateRoyalty | CorrectRoyalty | RecountRoyalty | TakePayment | DisputeRoyalty | SettleRoyaltyDispute
+RoyaltyCommand = (
+    StateRoyalty | CorrectRoyalty | RecountRoyalty | TakeRoyaltyPayment | DisputeRoyalty | SettleRoyaltyDispute
+)
 
 
 # -- state
@@ -249,7 +251,7 @@ def correction(statement: RoyaltyStatement, basis: Basis, after: Figures, **why:
     )
 
 
-def take_payment(statement: RoyaltyStatement, command: TakePayment) -> list[RoyaltyEvent]:
+def take_payment(statement: RoyaltyStatement, command: TakeRoyaltyPayment) -> list[RoyaltyEvent]:
     """Raises `contract.payments_of_another`."""
     if statement.owner not in (None, command.partner_id):
         raise Rejected("contract.payments_of_another", partner_id=statement.owner)
@@ -330,7 +332,7 @@ def decide(command: RoyaltyCommand, statement: RoyaltyStatement, now: datetime) 
             return state_royalty(statement, command, now)
         case RecountRoyalty():
             return recount(statement, command)
-        case TakePayment():
+        case TakeRoyaltyPayment():
             return take_payment(statement, command)
         case DisputeRoyalty(reason=reason):
             return dispute(statement, known(statement), reason)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Annotated, Any, assert_never
 from uuid import UUID, uuid5
 
-from engine import Command, Decider, Rejected, Unknown
+from engine import Command, Decider, Proposal, Rejected, Unknown, seconds
 from events import Event
 from events.training import CorrectiveActionOverdue, CorrectiveActionVerified
 from pydantic import Field
@@ -157,14 +157,6 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Waiver:
-    """As one person wants it."""
-
-    reason: str
-    by: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class CorrectiveAction:
     """`evidence` is what was submitted last; `closed_because` the reason of a waiver."""
 
@@ -173,7 +165,7 @@ class CorrectiveAction:
     overdue: bool = False
     evidence: EvidenceSubmitted | None = None
     rejected_because: str | None = None
-    waiver: Waiver | None = None
+    waiver: Proposal | None = None
     waived_because: str | None = None
 
 
@@ -251,24 +243,15 @@ def verify(
             assert_never(action.status)
 
 
-def waive(action: CorrectiveAction, what: CorrectiveActionOpened, wanted: Waiver, today: date) -> list[ActionEvent]:
+def waive(action: CorrectiveAction, what: CorrectiveActionOpened, wanted: Proposal, today: date) -> list[ActionEvent]:
     """Raises `training.action_closed`, `training.second_person_needed`."""
     if action.status is Status.WAIVED and action.waived_because == wanted.reason:
         return []
     if action.status in (Status.VERIFIED, Status.WAIVED):
         raise Rejected("training.action_closed", status=action.status.value)
-    if not seconds(wanted, action.waiver):
-        return [WaiverProposed(action_id=what.action_id, **vars(wanted))]
+    if not seconds(wanted, action.waiver, "training.second_person_needed"):
+        return [WaiverProposed(action_id=what.action_id, reason=wanted.reason, by=wanted.by)]
     return [CorrectiveActionWaived(action_id=what.action_id, reason=wanted.reason, waived_on=today)]
-
-
-def seconds(wanted: Waiver, proposed: Waiver | None) -> bool:
-    """Whether it is what another person wants as well; for another reason it is a proposal of its own."""
-    if proposed is None or proposed.reason != wanted.reason:
-        return False
-    if set(proposed.by) & set(wanted.by):
-        raise Rejected("training.second_person_needed", proposed_by=list(proposed.by))
-    return True
 
 
 def become_overdue(action: CorrectiveAction, what: CorrectiveActionOpened, today: date) -> list[ActionEvent]:
@@ -311,7 +294,7 @@ def decide(command: ActionCommand, action: CorrectiveAction, now: datetime) -> l
         case VerifyAction(by=by):
             return verify(action, what, by, today)
         case WaiveAction(reason=reason, by=by):
-            return waive(action, what, Waiver(reason, by), today)
+            return waive(action, what, Proposal(reason, by), today)
         case BecomeOverdue():
             return become_overdue(action, what, today)
         case _:
@@ -330,7 +313,7 @@ def evolve(action: CorrectiveAction, event: ActionEvent) -> CorrectiveAction:
         case EvidenceRejected(reason=reason):
             return replace(action, status=Status.OPEN, rejected_because=reason)
         case WaiverProposed(reason=reason, by=by):
-            return replace(action, waiver=Waiver(reason, by))
+            return replace(action, waiver=Proposal(reason, by))
         case CorrectiveActionWaived(reason=reason):
             return replace(action, status=Status.WAIVED, waiver=None, waived_because=reason)
         case CorrectiveActionOverdue():
