@@ -236,7 +236,7 @@ async def contract_things(things: Things, whose: UUID) -> None:
     await things.do(jurisdictions, jurisdiction_id("ES"), DraftRules(code="ES", content=rules), code="ES")
     schedule = RoyaltySchedule(percent=Decimal(5), effective_from=date(2025, 1, 1))
     agreed: dict[str, Any] = {"currency": "USD", "schedules": (schedule,)}
-    agree = AgreeRoyaltyTerms(contract_id=contract, partner_id=whose, **agreed)
+    agree = AgreeRoyaltyTerms(contract_id=contract, partner_id=whose, by_contract=False, **agreed)
     await things.do(royalty_terms, contract, agree)
     rate = TaxRate(name="tax", kind="tax", percent=Decimal(3), law="By law.", effective_from=date(2025, 1, 1))
     await things.do(

@@ -1,24 +1,40 @@
-"""A contract's royalty terms: its schedules, when a statement is due, and what late payment costs."""
+"""A contract's royalty terms: its schedules, when a statement is due, and what late payment costs. They follow what the
+contract's own terms say; only where these name no currency, what was agreed elsewhere is said by hand."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated
+from datetime import date, datetime
+from typing import Annotated, Literal, assert_never
 from uuid import UUID
 
-from engine import Command, Decider, Unknown
+from engine import Command, Decider, Rejected, Unknown
 from events import Event
-from pydantic import Field
+from events.contract import ContractTerms
+from pydantic import BaseModel, ConfigDict, Field
 
 from contract.domain.money import Currency, Percent
-from contract.domain.royalty_schedule import RoyaltySchedule, check_schedules
+from contract.domain.royalty_schedule import ONE_DAY, RoyaltySchedule, agreed, check_schedules, up_to
+from contract.domain.terms import royalty_currency
+
+Source = Literal["contract", "elsewhere"]
+
+
+class Payment(BaseModel):
+    """When statements of periods that end by `until` are due, and what late payment costs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    until: date
+    due_days: int | None
+    late_interest_percent: Percent | None
+
 
 # -- events that stay in the house
 
 
 class RoyaltyTermsAgreed(Event, type="cauce.contract.RoyaltyTermsAgreed.v1"):
-    """All of a contract's royalty terms, as they are agreed from now on."""
+    """All of a contract's royalty terms, as they are agreed from now on. `earlier` are the terms of payment that an
+    addendum ended, the first first."""
 
     contract_id: UUID
     partner_id: UUID
@@ -27,6 +43,13 @@ class RoyaltyTermsAgreed(Event, type="cauce.contract.RoyaltyTermsAgreed.v1"):
     schedules: tuple[RoyaltySchedule, ...]
     due_days: int | None
     late_interest_percent: Percent | None
+    source: Source = "elsewhere"
+    earlier: tuple[Payment, ...] = ()
+
+    def payment(self, last_day: date) -> Payment:
+        """For a period that ends on that day."""
+        now = Payment(until=date.max, due_days=self.due_days, late_interest_percent=self.late_interest_percent)
+        return next(each for each in (*self.earlier, now) if last_day <= each.until)
 
 
 # -- commands
@@ -43,10 +66,30 @@ class RoyaltyTermsContent(Command):
 
 
 class AgreeRoyaltyTerms(RoyaltyTermsContent):
-    """`partner_id` is the contract's; None where there is no such contract."""
+    """`partner_id` is the contract's; None where there is no such contract. `by_contract`: its terms will be followed
+    once it is in force."""
 
     contract_id: UUID
     partner_id: UUID | None
+    by_contract: bool
+
+
+class FollowContract(Command):
+    """From this day on its terms are these."""
+
+    contract_id: UUID
+    partner_id: UUID
+    terms: ContractTerms
+    effective_from: date
+
+
+class PassRoyaltyTerms(Command):
+    """The contract is another partner's."""
+
+    partner_id: UUID
+
+
+RoyaltyTermsCommand = AgreeRoyaltyTerms | FollowContract | PassRoyaltyTerms
 
 
 # -- state, decide and evolve
@@ -59,22 +102,82 @@ class RoyaltyTerms:
     agreed: RoyaltyTermsAgreed | None = None
 
 
-def decide(command: AgreeRoyaltyTerms, terms: RoyaltyTerms, now: datetime) -> list[RoyaltyTermsAgreed]:
+def agree(before: RoyaltyTermsAgreed | None, command: AgreeRoyaltyTerms) -> list[RoyaltyTermsAgreed]:
     if command.partner_id is None:
         raise Unknown("contract.contract_unknown", contract_id=command.contract_id)
     check_schedules(command.schedules)
-    agreed = RoyaltyTermsAgreed(
-        contract_id=command.contract_id,
-        partner_id=command.partner_id,
-        version=1 if terms.agreed is None else terms.agreed.version + 1,
-        currency=command.currency,
-        schedules=command.schedules,
-        due_days=command.due_days,
-        late_interest_percent=command.late_interest_percent,
+    if command.by_contract or (before is not None and before.source == "contract"):
+        raise Rejected("contract.royalties_by_contract", hint="an addendum changes what the contract's terms say")
+    return told(
+        before,
+        RoyaltyTermsAgreed(
+            contract_id=command.contract_id,
+            partner_id=command.partner_id,
+            version=0,
+            currency=command.currency,
+            schedules=command.schedules,
+            due_days=command.due_days,
+            late_interest_percent=command.late_interest_percent,
+        ),
     )
-    if terms.agreed is not None and agreed.model_copy(update={"version": terms.agreed.version}) == terms.agreed:
+
+
+def follow(before: RoyaltyTermsAgreed | None, command: FollowContract) -> list[RoyaltyTermsAgreed]:
+    """Terms without a currency say nothing that could be charged, unless that of before is meant. Raises
+    `contract.royalty_currency_differs`."""
+    terms, day = command.terms, command.effective_from
+    followed = before is not None and before.source == "contract"
+    currency = royalty_currency(terms) or (before.currency if before is not None and followed else None)
+    schedules = agreed(terms.royalties, day)
+    if currency is None or not schedules:
         return []
-    return [agreed]
+    if before is not None and before.currency != currency:
+        raise Rejected("contract.royalty_currency_differs", currency=currency, agreed=before.currency)
+    return told(
+        before,
+        RoyaltyTermsAgreed(
+            contract_id=command.contract_id,
+            partner_id=command.partner_id,
+            version=0,
+            currency=currency,
+            schedules=(*(() if before is None else up_to(before.schedules, day)), *schedules),
+            due_days=terms.royalty_due_days,
+            late_interest_percent=terms.royalty_interest_percent,
+            source="contract",
+            earlier=() if before is None else earlier(before, day),
+        ),
+    )
+
+
+def earlier(before: RoyaltyTermsAgreed, day: date) -> tuple[Payment, ...]:
+    """The terms of payment of periods that end before that day."""
+    if not up_to(before.schedules, day):
+        return ()
+    until = day - ONE_DAY
+    ended = before.payment(until).model_copy(update={"until": until})
+    return (*(each for each in before.earlier if each.until < until), ended)
+
+
+def told(before: RoyaltyTermsAgreed | None, terms: RoyaltyTermsAgreed) -> list[RoyaltyTermsAgreed]:
+    """As the next version, unless that is what holds."""
+    if before is None:
+        return [terms.model_copy(update={"version": 1})]
+    if terms.model_copy(update={"version": before.version}) == before:
+        return []
+    return [terms.model_copy(update={"version": before.version + 1})]
+
+
+def decide(command: RoyaltyTermsCommand, terms: RoyaltyTerms, now: datetime) -> list[RoyaltyTermsAgreed]:
+    before = terms.agreed
+    match command:
+        case AgreeRoyaltyTerms():
+            return agree(before, command)
+        case FollowContract():
+            return follow(before, command)
+        case PassRoyaltyTerms(partner_id=partner_id):
+            return [] if before is None else told(before, before.model_copy(update={"partner_id": partner_id}))
+        case _:
+            assert_never(command)
 
 
 def evolve(terms: RoyaltyTerms, event: RoyaltyTermsAgreed) -> RoyaltyTerms:
