@@ -19,9 +19,10 @@ from contract.domain.breach import NoticeBreach
 from contract.domain.contract import DraftContract, contracts
 from contract.domain.jurisdiction import DraftRules, jurisdiction_id, jurisdictions
 from contract.domain.negotiation import OpenNegotiation, negotiation_id, negotiations
-from contract.domain.royalty import StateRoyalty, royalty_statements, statement_id
+from contract.domain.royalty import StateRoyalty, royalty_statements
 from contract.domain.royalty_figures import Basis
 from contract.domain.royalty_schedule import RoyaltySchedule
+from contract.domain.royalty_statement import statement_id
 from contract.domain.royalty_tax import SetTaxes, TaxRate, royalty_taxes, taxes_id
 from contract.domain.royalty_terms import AgreeRoyaltyTerms, royalty_terms
 from contract.domain.rules import RulesContent
@@ -51,12 +52,15 @@ from service.matrix import matrix
 from service.partners import Own
 from service.roles import VERBS, standard
 from service.routing import KitRoute
+from training.domain.action_events import OpenCorrectiveAction, action_id
 from training.domain.audit_answers import Answer
+from training.domain.audit_events import AuditContent, PublishAudit, RecordAudit, audit_id
 from training.domain.audit_template import Content, Item, Section, TemplateTerms
-from training.domain.corrective_action import OpenCorrectiveAction, action_id, corrective_actions
+from training.domain.corrective_action import corrective_actions
 from training.domain.course import CourseTerms, DefineCourse, course_id, courses
-from training.domain.enrolment import assignment, enrolment_id, enrolments
-from training.domain.field_audit import AuditContent, PublishAudit, RecordAudit, audit_id, field_audits
+from training.domain.enrolment import enrolments
+from training.domain.enrolment_events import assignment, enrolment_id
+from training.domain.field_audit import field_audits
 
 ROOT = Path(__file__).parents[1]
 NAMES = [service.name for service in SERVICES]

@@ -25,6 +25,8 @@ from training.audit_views import (
     project_partners,
     project_templates,
 )
+from training.domain.action_events import CorrectiveActionWaived, EvidenceRejected, EvidenceSubmitted
+from training.domain.audit_events import FieldAuditRecorded, FieldAuditReturned
 from training.domain.audit_template import (
     AuditTemplateDrafted,
     AuditTemplatePublished,
@@ -33,8 +35,6 @@ from training.domain.audit_template import (
     Item,
     Section,
 )
-from training.domain.corrective_action import CorrectiveActionWaived, EvidenceRejected, EvidenceSubmitted
-from training.domain.field_audit import FieldAuditRecorded, FieldAuditReturned
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = date(2026, 3, 2)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from training.domain.course import CourseTerms
 from training.domain.days import months_later
-from training.domain.enrolment import (
+from training.domain.enrolment import enrolments
+from training.domain.enrolment_events import (
     CertificateIssued,
     Enrolment,
     ExpireCertificate,
@@ -24,7 +25,6 @@ from training.domain.enrolment import (
     TrainingStarted,
     assignment,
     enrolment_id,
-    enrolments,
 )
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")

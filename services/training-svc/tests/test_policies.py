@@ -7,21 +7,21 @@ from engine import CancelTimer, Send, SetTimer
 from engine.testing import fact_of
 from events.contract import ContractInForce, PartnerSigned
 from events.training import CorrectiveActionVerified, FieldAuditPublished, Finding
-from training.domain.corrective_action import (
+from training.domain.action_events import (
     BecomeOverdue,
     CorrectiveActionOpened,
     CorrectiveActionWaived,
     OpenCorrectiveAction,
-    corrective_actions,
 )
+from training.domain.corrective_action import corrective_actions
 from training.domain.course import CourseTerms
-from training.domain.enrolment import (
+from training.domain.enrolment import enrolments
+from training.domain.enrolment_events import (
     AssignTraining,
     CertificateIssued,
     ExpireCertificate,
     TrainingStarted,
     enrolment_id,
-    enrolments,
 )
 from training.policies import (
     POLICIES,

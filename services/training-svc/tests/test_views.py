@@ -7,7 +7,7 @@ from engine.testing import fact_of
 from events import Event
 from events.training import CertificateExpired, TrainingAssigned, TrainingCompleted, TrainingFailed
 from training.domain.course import CourseDefined, CourseRetired
-from training.domain.enrolment import CertificateIssued, RenewalOpened, TrainingStarted, enrolment_id
+from training.domain.enrolment_events import CertificateIssued, RenewalOpened, TrainingStarted, enrolment_id
 from training.views import COURSES, ENROLMENTS, VIEWS, project_courses, project_enrolments
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")

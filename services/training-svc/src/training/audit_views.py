@@ -11,20 +11,20 @@ from events.partner import PartnerRegistered
 from events.training import CorrectiveActionOverdue, CorrectiveActionVerified, FieldAuditPublished, SectionScore
 from pydantic import TypeAdapter
 
+from training.domain.action_events import (
+    CorrectiveActionOpened,
+    CorrectiveActionWaived,
+    EvidenceRejected,
+    EvidenceSubmitted,
+)
 from training.domain.audit_answers import Answered
+from training.domain.audit_events import FieldAuditRecorded, FieldAuditReturned
 from training.domain.audit_template import (
     AuditTemplateDrafted,
     AuditTemplatePublished,
     AuditTemplateRetired,
     Content,
 )
-from training.domain.corrective_action import (
-    CorrectiveActionOpened,
-    CorrectiveActionWaived,
-    EvidenceRejected,
-    EvidenceSubmitted,
-)
-from training.domain.field_audit import FieldAuditRecorded, FieldAuditReturned
 
 CONTENT = TypeAdapter(Content)
 ANSWERS = TypeAdapter(tuple[Answered, ...])

@@ -9,15 +9,16 @@ from engine import CancelTimer, Fact, Policy, Rows, Send, SetTimer
 from events.contract import PartnerSigned
 from events.training import CorrectiveActionVerified, FieldAuditPublished
 
-from training.domain.corrective_action import (
+from training.domain.action_events import (
     BecomeOverdue,
     CorrectiveActionOpened,
     CorrectiveActionWaived,
     OpenCorrectiveAction,
-    corrective_actions,
 )
+from training.domain.corrective_action import corrective_actions
 from training.domain.course import CourseTerms
-from training.domain.enrolment import CertificateIssued, ExpireCertificate, assignment, enrolment_id, enrolments
+from training.domain.enrolment import enrolments
+from training.domain.enrolment_events import CertificateIssued, ExpireCertificate, assignment, enrolment_id
 
 LAUNCH_COURSES = """
 select code, version, pass_mark, required_for_launch, validity_months, max_attempts, time_zone

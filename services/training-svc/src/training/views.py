@@ -9,7 +9,7 @@ from engine import Fact, Statement, Table, View
 from events.training import CertificateExpired, TrainingAssigned, TrainingCompleted, TrainingFailed
 
 from training.domain.course import CourseDefined, CourseRetired
-from training.domain.enrolment import CertificateIssued, RenewalOpened, Status, TrainingStarted
+from training.domain.enrolment_events import CertificateIssued, RenewalOpened, Status, TrainingStarted
 
 COURSES = Table(
     "courses",

@@ -13,14 +13,14 @@ from pydantic import BaseModel, Field
 from service import At, Collection, Handle, Read, Receipt, history_of, list_of, own, scope
 
 from training.domain.course import course_id, courses
-from training.domain.enrolment import (
+from training.domain.enrolment import enrolments
+from training.domain.enrolment_events import (
     OpenRenewal,
     RecordAssessment,
     StartTraining,
     Status,
     assignment,
     enrolment_id,
-    enrolments,
 )
 from training.domain.words import Code
 from training.views import enrolments_view
