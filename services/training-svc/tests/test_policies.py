@@ -21,6 +21,7 @@ from training.domain.enrolment_events import (
     CertificateIssued,
     ExpireCertificate,
     TrainingStarted,
+    WarnOfExpiry,
     enrolment_id,
 )
 from training.policies import (
@@ -97,12 +98,13 @@ def test_other_facts_of_contracts_assign_nothing() -> None:
 
 
 async def test_the_courses_are_looked_up_for_a_signature_only() -> None:
-    rows = Rows(vars(HYGIENE))
+    rows = Rows({**vars(HYGIENE), "modules": b"[]", "required_of": []})
     in_force = fact_of(ContractInForce(contract_id=CONTRACT, partner_id=PARTNER), occurred_at=NOW)
     assert (await launch_courses(rows, in_force), rows.asked) == ((), "")
     assert await launch_courses(rows, fact_of(SIGNED, occurred_at=NOW)) == (HYGIENE,)
     assert "required_for_launch" in rows.asked
     assert "active" in rows.asked
+    assert "known_partners" in rows.asked
 
 
 def test_a_certificate_sets_the_one_timer_of_its_enrolment_to_the_instant_after_its_last_day() -> None:
@@ -110,6 +112,17 @@ def test_a_certificate_sets_the_one_timer_of_its_enrolment_to_the_instant_after_
     issued = CertificateIssued(enrolment_id=id, issued_on=date(2000, 3, 8), valid_until=date(2002, 3, 8), expires_at=at)
     timers = list(expire_certificates(fact_of(issued, occurred_at=NOW)))
     assert timers == [SetTimer(str(id), at, Send(enrolments, id, ExpireCertificate(valid_until=date(2002, 3, 8))))]
+
+
+def test_a_certificate_is_said_to_expire_before_it_does() -> None:
+    id, warned, ends = enrolment_id(PARTNER, "hygiene"), NOW, NOW.replace(month=4)
+    issued = CertificateIssued(
+        enrolment_id=id, issued_on=NOW.date(), valid_until=date(2000, 3, 31), expires_at=ends, expiring_at=warned
+    )
+    first, _ = expire_certificates(fact_of(issued, occurred_at=NOW))
+    assert first == SetTimer(
+        f"{id}/expiring", warned, Send(enrolments, id, WarnOfExpiry(valid_until=date(2000, 3, 31)))
+    )
 
 
 def test_a_certificate_that_does_not_expire_sets_no_timer() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine import Fact, Statement, Table, View
-from events.partner import PartnerRegistered
+from events.partner import PartnerLapsed, PartnerRegistered, PartnerTerminated
 from events.training import CorrectiveActionOverdue, CorrectiveActionVerified, FieldAuditPublished, SectionScore
 from pydantic import TypeAdapter
 
@@ -104,7 +104,11 @@ ACTIONS = Table(
     indexes=("(partner_id)", "(audit_id)", "(status, due_on)"),
 )
 
-PARTNERS = Table("known_partners", "partner_id uuid primary key")
+PARTNERS = Table(
+    "known_partners",
+    "partner_id uuid primary key, kind text, ended boolean not null default false",
+    indexes=("(kind)",),
+)
 
 
 def project_templates(fact: Fact[Any]) -> Iterator[Statement]:
@@ -180,8 +184,10 @@ def project_actions(fact: Fact[Any]) -> Iterator[Statement]:
 
 def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
-        case PartnerRegistered(partner_id=id):
-            yield PARTNERS.upsert("partner_id", partner_id=id)
+        case PartnerRegistered(partner_id=id, kind=kind):
+            yield PARTNERS.upsert("partner_id", partner_id=id, kind=kind)
+        case PartnerLapsed(partner_id=id) | PartnerTerminated(partner_id=id):
+            yield PARTNERS.update({"partner_id": id}, ended=True)
 
 
 templates_view = View(
@@ -189,6 +195,6 @@ templates_view = View(
 )
 audits_view = View("field_audits", version=1, tables=(AUDITS,), project=project_audits, inline=True)
 actions_view = View("corrective_actions", version=1, tables=(ACTIONS,), project=project_actions, inline=True)
-partners_view = View("partners", version=1, tables=(PARTNERS,), project=project_partners, source="partner")
+partners_view = View("partners", version=2, tables=(PARTNERS,), project=project_partners, source="partner")
 
 VIEWS = (templates_view, audits_view, actions_view, partners_view)

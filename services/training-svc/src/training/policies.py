@@ -18,18 +18,34 @@ from training.domain.action_events import (
 from training.domain.corrective_action import corrective_actions
 from training.domain.course import CourseTerms
 from training.domain.enrolment import enrolments
-from training.domain.enrolment_events import CertificateIssued, ExpireCertificate, assignment, enrolment_id
+from training.domain.enrolment_events import (
+    CertificateIssued,
+    ExpireCertificate,
+    WarnOfExpiry,
+    assignment,
+    enrolment_id,
+)
+from training.views import MODULES
 
+# Of a partner whose kind is not heard of yet it requires all: nobody opens untrained.
 LAUNCH_COURSES = """
-select code, version, pass_mark, required_for_launch, validity_months, max_attempts, time_zone
-from courses where status = 'active' and required_for_launch order by code
+select code, version, pass_mark, required_for_launch, validity_months, max_attempts, time_zone, modules, required_of,
+    expiring_days
+from courses
+where status = 'active' and required_for_launch and (required_of = '{}'
+    or coalesce((select kind from known_partners where partner_id = $1) = any (required_of), true))
+order by code
 """
 
 
 async def launch_courses(db: Rows, fact: Fact[Any]) -> Sequence[CourseTerms]:
     if not isinstance(fact.event, PartnerSigned):
         return ()
-    return tuple(CourseTerms(**row) for row in await db.fetch(LAUNCH_COURSES))
+    return tuple(_terms(**row) for row in await db.fetch(LAUNCH_COURSES, fact.event.partner_id))
+
+
+def _terms(modules: bytes, required_of: Sequence[str], **row: Any) -> CourseTerms:
+    return CourseTerms(modules=MODULES.validate_json(modules), required_of=tuple(required_of), **row)
 
 
 def assign_what_launch_requires(fact: Fact[Any], courses: Sequence[CourseTerms]) -> Iterator[Send]:
@@ -40,10 +56,12 @@ def assign_what_launch_requires(fact: Fact[Any], courses: Sequence[CourseTerms])
 
 
 def expire_certificates(fact: Fact[Any]) -> Iterator[SetTimer]:
-    """One timer an enrolment, so that a renewal moves it."""
+    """One timer of each kind an enrolment, so that a renewal moves it."""
     match fact.event:
         case CertificateIssued(enrolment_id=id, valid_until=valid_until, expires_at=expires_at) if valid_until:
             assert expires_at is not None  # noqa: S101 - they come together
+            if (at := fact.event.expiring_at) is not None:
+                yield SetTimer(f"{id}/expiring", at, Send(enrolments, id, WarnOfExpiry(valid_until=valid_until)))
             yield SetTimer(str(id), expires_at, Send(enrolments, id, ExpireCertificate(valid_until=valid_until)))
 
 

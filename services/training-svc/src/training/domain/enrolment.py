@@ -13,21 +13,27 @@ from typing import assert_never
 from engine import Decider, Rejected, Unknown
 from events.training import CertificateExpired, TrainingAssigned, TrainingCompleted, TrainingFailed
 
+from training.domain.course import EXPIRING_DAYS
 from training.domain.days import day_in, months_later
 from training.domain.enrolment_events import (
     Assignment,
     AssignTraining,
+    CertificateExpiring,
     CertificateIssued,
+    CompleteModule,
+    CurriculumAssigned,
     Enrolment,
     EnrolmentCommand,
     EnrolmentEvent,
     ExpireCertificate,
+    ModuleCompleted,
     OpenRenewal,
     RecordAssessment,
     RenewalOpened,
     StartTraining,
     Status,
     TrainingStarted,
+    WarnOfExpiry,
     enrolment_id,
 )
 
@@ -45,9 +51,14 @@ def assign(enrolment: Enrolment, command: AssignTraining, now: datetime) -> list
             case _:
                 return []
     id = enrolment_id(command.partner_id, command.course)
-    terms = command.model_dump(exclude={"occurred_at"})
-    today = day_in(command.time_zone, now)
-    return [TrainingAssigned(enrolment_id=id, assigned_on=today, **terms)]
+    terms = command.model_dump(exclude={"occurred_at", "modules", "expiring_days"})
+    assigned = TrainingAssigned(enrolment_id=id, assigned_on=day_in(command.time_zone, now), **terms)
+    if not command.modules and command.expiring_days == EXPIRING_DAYS:
+        return [assigned]
+    return [
+        assigned,
+        CurriculumAssigned(enrolment_id=id, modules=command.modules, expiring_days=command.expiring_days),
+    ]
 
 
 def start(enrolment: Enrolment, who: Assignment, today: date) -> list[EnrolmentEvent]:
@@ -58,6 +69,18 @@ def start(enrolment: Enrolment, who: Assignment, today: date) -> list[EnrolmentE
             return []
         case other:
             raise Rejected("training.not_to_be_started", status=other.value)
+
+
+def complete_module(enrolment: Enrolment, who: Assignment, module: str, today: date) -> list[EnrolmentEvent]:
+    if module not in {each.code for each in who.modules}:
+        raise Unknown("training.module_unknown", module=module, modules=[each.code for each in who.modules])
+    if module in enrolment.done:
+        return []
+    if enrolment.status is Status.ASSIGNED:
+        raise Rejected("training.not_started")
+    if enrolment.status not in (Status.STARTED, Status.RENEWING):
+        raise Rejected("training.not_under_way", status=enrolment.status.value)
+    return [ModuleCompleted(enrolment_id=who.id, module=module, completed_on=today)]
 
 
 def assess(enrolment: Enrolment, who: Assignment, score: Decimal, today: date) -> list[EnrolmentEvent]:
@@ -72,6 +95,8 @@ def assess(enrolment: Enrolment, who: Assignment, score: Decimal, today: date) -
             raise Rejected("training.renewal_not_opened")
         case Status.FAILED:
             raise Rejected("training.no_attempts_left", course=who.course)
+        case Status.STARTED | Status.RENEWING if left := enrolment.open_modules():
+            raise Rejected("training.modules_open", modules=left)
         case Status.STARTED | Status.RENEWING:
             outcome = complete if score >= who.pass_mark else fail
             return [*lapse(enrolment, who, today), *outcome(enrolment, who, score, today)]
@@ -82,6 +107,7 @@ def assess(enrolment: Enrolment, who: Assignment, score: Decimal, today: date) -
 def complete(enrolment: Enrolment, who: Assignment, score: Decimal, today: date) -> list[EnrolmentEvent]:
     until = None if who.validity_months is None else months_later(today, who.validity_months)
     after = None if until is None else who.start_of(until + timedelta(days=1))
+    warned = None if until is None else who.start_of(until - timedelta(days=who.expiring_days))
     return [
         TrainingCompleted(
             enrolment_id=who.id,
@@ -91,7 +117,9 @@ def complete(enrolment: Enrolment, who: Assignment, score: Decimal, today: date)
             score=score,
             valid_until=until,
         ),
-        CertificateIssued(enrolment_id=who.id, issued_on=today, valid_until=until, expires_at=after),
+        CertificateIssued(
+            enrolment_id=who.id, issued_on=today, valid_until=until, expires_at=after, expiring_at=warned
+        ),
     ]
 
 
@@ -123,6 +151,16 @@ def open_renewal(enrolment: Enrolment, who: Assignment, today: date) -> list[Enr
             raise Rejected("training.nothing_to_renew", status=enrolment.status.value)
         case _:
             assert_never(enrolment.status)
+
+
+def warn(enrolment: Enrolment, who: Assignment, valid_until: date, today: date) -> list[EnrolmentEvent]:
+    if enrolment.valid_until is None:
+        raise Rejected("training.no_certificate")
+    if enrolment.valid_until != valid_until:
+        raise Rejected("training.certificate_renewed", valid_until=enrolment.valid_until)
+    if today < (begins := valid_until - timedelta(days=who.expiring_days)):
+        raise Rejected("training.certificate_not_expiring", expiring_from=begins)
+    return [] if enrolment.expiring else [CertificateExpiring(enrolment_id=who.id, valid_until=valid_until)]
 
 
 def expire(enrolment: Enrolment, who: Assignment, valid_until: date, today: date) -> list[EnrolmentEvent]:
@@ -158,11 +196,15 @@ def decide(command: EnrolmentCommand, enrolment: Enrolment, now: datetime) -> li
     today = who.day(now)
     if isinstance(command, ExpireCertificate):
         return expire(enrolment, who, command.valid_until, today)
+    if isinstance(command, WarnOfExpiry):
+        return warn(enrolment, who, command.valid_until, today)
     if today < enrolment.last_step_on:
         raise Rejected("training.before_the_last_step", last_step_on=enrolment.last_step_on)
     match command:
         case StartTraining():
             return start(enrolment, who, today)
+        case CompleteModule(module=module):
+            return complete_module(enrolment, who, module, today)
         case RecordAssessment():
             return assess(enrolment, who, command.score, today)
         case OpenRenewal():
@@ -188,19 +230,26 @@ def evolve(enrolment: Enrolment, event: EnrolmentEvent) -> Enrolment:
                 time_zone=event.time_zone,
             )
             return Enrolment(who, attempts_left=event.max_attempts, last_step_on=event.assigned_on)
+        case CurriculumAssigned(modules=modules, expiring_days=days):
+            assert enrolment.assigned is not None  # noqa: S101 - it comes with the assignment
+            return replace(enrolment, assigned=replace(enrolment.assigned, modules=modules, expiring_days=days))
+        case ModuleCompleted(module=module, completed_on=day):
+            return replace(enrolment, done=enrolment.done | {module}, last_step_on=day)
         case TrainingStarted(started_on=day):
             return replace(enrolment, status=Status.STARTED, last_step_on=day)
         case TrainingCompleted(valid_until=until):
-            return replace(enrolment, status=Status.COMPLETED, valid_until=until, expired_on=None)
+            return replace(enrolment, status=Status.COMPLETED, valid_until=until, expired_on=None, expiring=False)
         case CertificateIssued(issued_on=day):
             return replace(enrolment, last_step_on=day)
+        case CertificateExpiring():
+            return replace(enrolment, expiring=True)
         case TrainingFailed(attempts_left=left):
             return replace(enrolment, status=enrolment.status if left else Status.FAILED, attempts_left=left)
         case RenewalOpened(opened_on=day, attempts_left=left):
             return replace(enrolment, status=Status.RENEWING, attempts_left=left, last_step_on=day)
         case CertificateExpired(expired_on=day):
             status = Status.EXPIRED if enrolment.status is Status.COMPLETED else enrolment.status
-            return replace(enrolment, status=status, valid_until=None, expired_on=day)
+            return replace(enrolment, status=status, valid_until=None, expired_on=day, expiring=False)
         case _:
             assert_never(event)
 

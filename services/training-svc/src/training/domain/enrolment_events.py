@@ -12,7 +12,7 @@ from engine import Command
 from events import Event
 from events.training import CertificateExpired, TrainingAssigned, TrainingCompleted, TrainingFailed
 
-from training.domain.course import CourseTerms
+from training.domain.course import EXPIRING_DAYS, CourseTerms, Module
 from training.domain.days import day_in, start_of
 from training.domain.words import Score
 
@@ -34,13 +34,39 @@ class TrainingStarted(Event, type="cauce.training.TrainingStarted.v1"):
     started_on: date
 
 
+class CurriculumAssigned(Event, type="cauce.training.CurriculumAssigned.v1"):
+    """What of the course's terms only this service looks at: its modules, and how long before its last day a
+    certificate is said to expire. Where it is missing there are no modules."""
+
+    enrolment_id: UUID
+    modules: tuple[Module, ...]
+    expiring_days: int
+
+
+class ModuleCompleted(Event, type="cauce.training.ModuleCompleted.v1"):
+    """The partner went through a module of the course."""
+
+    enrolment_id: UUID
+    module: str
+    completed_on: date
+
+
 class CertificateIssued(Event, type="cauce.training.CertificateIssued.v1"):
-    """The certificate holds through `valid_until`; `expires_at` is the instant after. None: it does not expire."""
+    """The certificate holds through `valid_until`; `expires_at` is the instant after. None: it does not expire. From
+    `expiring_at` on it is said to expire, unless it is renewed."""
 
     enrolment_id: UUID
     issued_on: date
     valid_until: date | None
     expires_at: datetime | None
+    expiring_at: datetime | None = None
+
+
+class CertificateExpiring(Event, type="cauce.training.CertificateExpiring.v1"):
+    """Its last day comes near, and it is not renewed."""
+
+    enrolment_id: UUID
+    valid_until: date
 
 
 class RenewalOpened(Event, type="cauce.training.RenewalOpened.v1"):
@@ -53,9 +79,12 @@ class RenewalOpened(Event, type="cauce.training.RenewalOpened.v1"):
 
 EnrolmentEvent = (
     TrainingAssigned
+    | CurriculumAssigned
     | TrainingStarted
+    | ModuleCompleted
     | TrainingCompleted
     | CertificateIssued
+    | CertificateExpiring
     | TrainingFailed
     | RenewalOpened
     | CertificateExpired
@@ -76,10 +105,16 @@ class AssignTraining(Command):
     max_attempts: int
     validity_months: int | None
     time_zone: str
+    modules: tuple[Module, ...] = ()
+    expiring_days: int = EXPIRING_DAYS
 
 
 class StartTraining(Command):
     pass
+
+
+class CompleteModule(Command):
+    module: str
 
 
 class RecordAssessment(Command):
@@ -92,13 +127,21 @@ class OpenRenewal(Command):
     pass
 
 
+class WarnOfExpiry(Command):
+    """`valid_until` is the last day of the certificate that is meant."""
+
+    valid_until: date
+
+
 class ExpireCertificate(Command):
     """`valid_until` is the last day of the certificate that is meant, in case it was renewed meanwhile."""
 
     valid_until: date
 
 
-EnrolmentCommand = AssignTraining | StartTraining | RecordAssessment | OpenRenewal | ExpireCertificate
+EnrolmentCommand = (
+    AssignTraining | StartTraining | CompleteModule | RecordAssessment | OpenRenewal | WarnOfExpiry | ExpireCertificate
+)
 
 
 def assignment(partner_id: UUID, terms: CourseTerms, occurred_at: datetime | None = None) -> AssignTraining:
@@ -112,6 +155,8 @@ def assignment(partner_id: UUID, terms: CourseTerms, occurred_at: datetime | Non
         max_attempts=terms.max_attempts,
         validity_months=terms.validity_months,
         time_zone=terms.time_zone,
+        modules=terms.modules,
+        expiring_days=terms.expiring_days,
     )
 
 
@@ -139,6 +184,8 @@ class Assignment:
     max_attempts: int
     validity_months: int | None
     time_zone: str
+    modules: tuple[Module, ...] = ()
+    expiring_days: int = EXPIRING_DAYS
 
     def day(self, now: datetime) -> date:
         return day_in(self.time_zone, now)
@@ -150,7 +197,8 @@ class Assignment:
 @dataclass(frozen=True)
 class Enrolment:
     """`last_step_on` is the day of the last step that a person took; `valid_until` the last day of a certificate that
-    holds, `expired_on` the first day without one that did."""
+    holds, `expired_on` the first day without one that did; `expiring`: it was said that its last day comes near.
+    `done` are modules."""
 
     assigned: Assignment | None = None
     status: Status = Status.ASSIGNED
@@ -158,3 +206,10 @@ class Enrolment:
     attempts_left: int = 0
     valid_until: date | None = None
     expired_on: date | None = None
+    expiring: bool = False
+    done: frozenset[str] = frozenset()
+
+    def open_modules(self) -> list[str]:
+        """Those that have to be gone through before an assessment, in their order."""
+        modules = () if self.assigned is None else self.assigned.modules
+        return [each.code for each in modules if each.required and each.code not in self.done]
