@@ -55,12 +55,12 @@ from service.routing import KitRoute
 from training.domain.action_events import OpenCorrectiveAction, action_id
 from training.domain.audit_answers import Answer
 from training.domain.audit_events import AuditContent, PublishAudit, RecordAudit, audit_id
-from training.domain.audit_template import Content, Item, Section, TemplateTerms
 from training.domain.corrective_action import corrective_actions
 from training.domain.course import CourseTerms, DefineCourse, course_id, courses
 from training.domain.enrolment import enrolments
 from training.domain.enrolment_events import assignment, enrolment_id
 from training.domain.field_audit import field_audits
+from training.domain.template_content import Content, Item, Section, TemplateTerms
 
 ROOT = Path(__file__).parents[1]
 NAMES = [service.name for service in SERVICES]

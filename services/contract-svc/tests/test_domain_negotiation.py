@@ -21,8 +21,8 @@ from contract.domain.negotiation import (
 )
 from contract.domain.shipped import SHIPPED
 from contract.domain.standing import Party
-from contract.domain.terms import TermsSaid, differences
-from engine import Command, Rejected, Unknown
+from contract.domain.terms import TermsSaid
+from engine import Command, Rejected, Unknown, differences
 from engine.testing import scenario
 from events.contract import NegotiationAccepted, NegotiationLapsed, NegotiationOpened
 from hypothesis import given

@@ -27,14 +27,8 @@ from training.audit_views import (
 )
 from training.domain.action_events import CorrectiveActionWaived, EvidenceRejected, EvidenceSubmitted
 from training.domain.audit_events import FieldAuditRecorded, FieldAuditReturned
-from training.domain.audit_template import (
-    AuditTemplateDrafted,
-    AuditTemplatePublished,
-    AuditTemplateRetired,
-    Content,
-    Item,
-    Section,
-)
+from training.domain.audit_template import AuditTemplateDrafted, AuditTemplatePublished, AuditTemplateRetired
+from training.domain.template_content import Content, Item, Section
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = date(2026, 3, 2)

@@ -24,8 +24,8 @@ from training.domain.audit_events import (
     ReviseAudit,
     audit_id,
 )
-from training.domain.audit_template import Content, Item, Section, TemplateTerms
 from training.domain.field_audit import field_audits, shown_to
+from training.domain.template_content import Content, Item, Section, TemplateTerms
 
 PARTNER, OUTLET = (UUID(int=n) for n in (1, 2))
 ID = audit_id("auditor-app", "17")

@@ -1,6 +1,7 @@
 """Event sourcing on Postgres and Kafka. Domain code imports its words from here."""
 
 from engine.decider import Command, Decider, Rejected, Unknown
+from engine.differences import Difference, differences
 from engine.facts import Context, Fact, Receipt
 from engine.reactions import Become, CancelTimer, Policy, Process, Reaction, Rows, Send, SetTimer, Step
 from engine.two_persons import Proposal, seconds
@@ -12,6 +13,7 @@ __all__ = [
     "Command",
     "Context",
     "Decider",
+    "Difference",
     "Fact",
     "Policy",
     "Process",
@@ -28,5 +30,6 @@ __all__ = [
     "Table",
     "Unknown",
     "View",
+    "differences",
     "seconds",
 ]

@@ -20,11 +20,12 @@ from training.domain.action_events import (
 from training.domain.audit_answers import Answered
 from training.domain.audit_events import FieldAuditRecorded, FieldAuditReturned
 from training.domain.audit_template import (
+    AuditTemplateDraftDiscarded,
     AuditTemplateDrafted,
     AuditTemplatePublished,
     AuditTemplateRetired,
-    Content,
 )
+from training.domain.template_content import Content
 
 CONTENT = TypeAdapter(Content)
 ANSWERS = TypeAdapter(tuple[Answered, ...])
@@ -122,6 +123,8 @@ def project_templates(fact: Fact[Any]) -> Iterator[Statement]:
                 content.title,
                 CONTENT.dump_json(content),
             )
+        case AuditTemplateDraftDiscarded(code=code):
+            yield TEMPLATES.update({"code": code}, draft=None)
         case AuditTemplatePublished(code=code, version=version, content=content):
             yield TEMPLATES.update({"code": code}, title=content.title, version=version, draft=None)
             yield VERSIONS.insert(

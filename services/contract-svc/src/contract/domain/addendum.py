@@ -7,12 +7,12 @@ from datetime import date
 from typing import TypeAlias
 from uuid import UUID
 
-from engine import Command, Rejected, Unknown
+from engine import Command, Rejected, Unknown, differences
 from events import Event
 from events.contract import ContractTerms
 
 from contract.domain.standing import Addendum, Contract, Draft, refuse_not_in_force
-from contract.domain.terms import TermsSaid, Text, differences, royalty_currency
+from contract.domain.terms import TermsSaid, Text, royalty_currency
 
 FIXED = ("jurisdiction", "grants", "term_ends_on", "renewal")
 """Terms that an addendum does not change: they are judged by other rules."""

@@ -15,7 +15,7 @@ from events.training import FieldAuditPublished, PeriodKind, SectionScore
 from pydantic import Field, StringConstraints, model_validator
 
 from training.domain.audit_answers import Answered, Answers
-from training.domain.audit_template import TemplateTerms
+from training.domain.template_content import TemplateTerms
 from training.domain.words import Code, Reason
 
 AUDITS = UUID("3f6a5c1e-7d0b-4f0e-8a35-1d3c9a7e5b42")

@@ -71,6 +71,7 @@ class CoachingHeld(Event, type="cauce.training.CoachingHeld.v1"):
     """The visit took place: what guidance was given, and who does what by when."""
 
     visit_id: UUID
+    partner_id: UUID
     held_on: date
     guidance: tuple[Guidance, ...]
     actions: tuple[Followed, ...]

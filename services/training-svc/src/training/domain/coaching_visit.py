@@ -52,6 +52,7 @@ def hold(visit: CoachingVisit, planned: CoachingPlanned, command: HoldCoaching, 
     """Raises `training.held_in_the_future`, `training.due_before_the_visit` and `training.visit_not_planned`."""
     held = CoachingHeld(
         visit_id=planned.visit_id,
+        partner_id=planned.partner_id,
         held_on=command.held_on,
         guidance=command.guidance,
         actions=tuple(

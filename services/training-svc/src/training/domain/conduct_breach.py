@@ -29,7 +29,7 @@ from training.domain.conduct_events import (
     Status,
     Wanted,
 )
-from training.domain.days import day_in, start_of
+from training.domain.days import day_in
 
 # -- decide
 
@@ -62,7 +62,6 @@ def report(breach: ConductBreach, command: ReportBreach, now: datetime) -> list[
             rule=rule,
             reported_on=today,
             answer_until=until,
-            answer_until_at=start_of(until + timedelta(days=1), zone),
             time_zone=zone,
             by=command.by,
             **content.model_dump(exclude={"occurred_at", "rule"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
@@ -20,8 +20,8 @@ from training.domain.words import Code, Note, Reason, Reference
 
 
 class BreachReported(Event, type="cauce.training.BreachReported.v1"):
-    """Somebody says that the partner breached a rule; nothing is decided. The partner has up to `answer_until`, a day
-    that is over at `answer_until_at`, to answer. What it is judged by is the version of then."""
+    """Somebody says that the partner breached a rule; nothing is decided. The partner has up to `answer_until` to
+    answer. What it is judged by is the version of then."""
 
     breach_id: UUID
     partner_id: UUID
@@ -34,7 +34,6 @@ class BreachReported(Event, type="cauce.training.BreachReported.v1"):
     evidence: tuple[str, ...]
     reported_on: date
     answer_until: date
-    answer_until_at: datetime
     time_zone: str
     by: tuple[str, ...]
 

@@ -27,8 +27,8 @@ from training.domain.audit_events import (
     Status,
 )
 from training.domain.audit_scoring import met, score
-from training.domain.audit_template import TemplateTerms
 from training.domain.days import day_in
+from training.domain.template_content import TemplateTerms
 
 # -- decide
 
