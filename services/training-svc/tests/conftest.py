@@ -76,7 +76,7 @@ def settles(training: FastAPI) -> Callable[[], Awaitable[None]]:
         while True:
             head = (await engine.log()).head
             assert await engine.published(head, 60)
-            for name in ("training.findings", "training.due"):
+            for name in ("training.findings", "training.due", "training.support", "training.expiry"):
                 assert await engine.handled(name, 60, position=head)
             assert not await engine.parked()
             if (await engine.log()).head == head:
