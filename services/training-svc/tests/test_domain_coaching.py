@@ -129,9 +129,9 @@ def test_what_is_cancelled_does_not_take_place_and_what_took_place_is_not_cancel
     cancel = CancelCoaching(reason="Closed that day.")
     scenario(coaching_visits, given=[PLANNED], when=cancel, at=NOW, then=cancelled)
     scenario(coaching_visits, given=[PLANNED, cancelled], when=cancel, at=NOW, then=[])
-    refusal = Rejected("training.visit_not_planned", status="cancelled")
+    refusal = Rejected("training.visit_not_planned", standing="cancelled")
     scenario(coaching_visits, given=[PLANNED, cancelled], when=HOLD, at=NOW, then=refusal)
-    over = Rejected("training.visit_not_planned", status="held")
+    over = Rejected("training.visit_not_planned", standing="held")
     scenario(coaching_visits, given=[PLANNED, HELD], when=cancel, at=NOW, then=over)
 
 
@@ -144,7 +144,7 @@ def test_with_the_last_action_that_is_followed_up_the_visit_is_complete() -> Non
     dropped = FollowUpAction(number=2, outcome="dropped", note="Seen.")
     then = [followed_up(2, "dropped"), completed(2, 1)]
     scenario(coaching_visits, given=given, when=dropped, at=NOW, then=then)
-    closed = Rejected("training.agreed_action_closed", number=1, status="done")
+    closed = Rejected("training.agreed_action_closed", number=1, standing="done")
     scenario(coaching_visits, given=given, when=ReportAgreedAction(number=1, account="Done."), at=NOW, then=closed)
     other = FollowUpAction(number=1, outcome="dropped", note="Seen.")
     scenario(coaching_visits, given=given, when=other, at=NOW, then=closed)

@@ -184,13 +184,13 @@ def test_another_sanction_than_the_code_has_takes_a_second_person_and_shows() ->
 def test_a_breach_is_decided_on_once() -> None:
     given = [REPORTED, ANSWERED, decided("warning"), reasoned("warning")]
     scenario(conduct_breaches, given=given, when=judge(), at=NOW, then=[])
-    closed = Rejected("training.breach_closed", status="decided")
+    closed = Rejected("training.breach_closed", standing="decided")
     for command in (judge("penalty"), AnswerBreach(account="Too late."), DismissBreach(reason="None.")):
         scenario(conduct_breaches, given=given, when=command, at=NOW, then=closed)
     dismissed = BreachDismissed(breach_id=BREACH, reason="None.", dismissed_on=TODAY)
     scenario(conduct_breaches, given=[REPORTED], when=DismissBreach(reason="None."), at=NOW, then=dismissed)
     scenario(conduct_breaches, given=[REPORTED, dismissed], when=DismissBreach(reason="None."), at=NOW, then=[])
-    over = Rejected("training.breach_closed", status="dismissed")
+    over = Rejected("training.breach_closed", standing="dismissed")
     scenario(conduct_breaches, given=[REPORTED, dismissed], when=judge(), at=LATER, then=over)
     unknown = Unknown("training.conduct_breach_unknown")
     scenario(conduct_breaches, when=judge(), at=LATER + timedelta(days=1), then=unknown)

@@ -435,7 +435,7 @@ def test_a_module_is_one_of_the_course_and_is_gone_through_while_it_is_taken() -
     early = Rejected("training.not_started")
     scenario(enrolments, given=given, when=CompleteModule(module="cold"), at=MARCH_1, then=early)
     over = [*given, STARTED, module("cold"), module("fire"), completed(), issued()]
-    refusal = Rejected("training.not_under_way", status="completed")
+    refusal = Rejected("training.not_under_way", standing="completed")
     scenario(enrolments, given=over, when=CompleteModule(module="art"), at=MARCH_8, then=refusal)
 
 

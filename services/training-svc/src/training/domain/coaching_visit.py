@@ -67,7 +67,7 @@ def hold(visit: CoachingVisit, planned: CoachingPlanned, command: HoldCoaching, 
     if visit.held == held:
         return []
     if visit.status is not Status.PLANNED:
-        raise Rejected("training.visit_not_planned", status=visit.status.value)
+        raise Rejected("training.visit_not_planned", standing=visit.status.value)
     if command.held_on > today:
         raise Rejected("training.held_in_the_future", today=today, time_zone=planned.time_zone)
     if early := [each.due_on for each in command.actions if each.due_on < command.held_on]:
@@ -79,7 +79,7 @@ def cancel(visit: CoachingVisit, planned: CoachingPlanned, reason: str) -> list[
     if visit.status is Status.CANCELLED and visit.cancelled_because == reason:
         return []
     if visit.status is not Status.PLANNED:
-        raise Rejected("training.visit_not_planned", status=visit.status.value)
+        raise Rejected("training.visit_not_planned", standing=visit.status.value)
     return [CoachingCancelled(visit_id=planned.visit_id, reason=reason)]
 
 
@@ -96,7 +96,7 @@ def report(
     if action.status == "reported" and action.account == command.account:
         return []
     if not action.open:
-        raise Rejected("training.agreed_action_closed", number=command.number, status=action.status)
+        raise Rejected("training.agreed_action_closed", number=command.number, standing=action.status)
     return [
         *lapse(planned, action, today),
         AgreedActionReported(
@@ -112,7 +112,7 @@ def follow_up(
     if action.status == command.outcome:
         return []
     if not action.open:
-        raise Rejected("training.agreed_action_closed", number=command.number, status=action.status)
+        raise Rejected("training.agreed_action_closed", number=command.number, standing=action.status)
     overdue = lapse(planned, action, today)
     followed = AgreedActionFollowedUp(
         visit_id=planned.visit_id,

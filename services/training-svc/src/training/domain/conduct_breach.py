@@ -78,7 +78,7 @@ def answer(breach: ConductBreach, reported: BreachReported, account: str, today:
 
 def refuse_closed(breach: ConductBreach) -> None:
     if breach.status is not Status.REPORTED:
-        raise Rejected("training.breach_closed", status=breach.status.value)
+        raise Rejected("training.breach_closed", standing=breach.status.value)
 
 
 def judge(breach: ConductBreach, reported: BreachReported, command: DecideBreach, today: date) -> list[ConductEvent]:

@@ -79,7 +79,7 @@ def complete_module(enrolment: Enrolment, who: Assignment, module: str, today: d
     if enrolment.status is Status.ASSIGNED:
         raise Rejected("training.not_started")
     if enrolment.status not in (Status.STARTED, Status.RENEWING):
-        raise Rejected("training.not_under_way", status=enrolment.status.value)
+        raise Rejected("training.not_under_way", standing=enrolment.status.value)
     return [ModuleCompleted(enrolment_id=who.id, module=module, completed_on=today)]
 
 
