@@ -118,7 +118,8 @@ class NegotiationAccepted(Event, type="cauce.contract.NegotiationAccepted.v1", k
 
 
 class NegotiationLapsed(Event, type="cauce.contract.NegotiationLapsed.v1", key="negotiation-{negotiation_id}"):
-    """The negotiation ended without a contract."""
+    """The negotiation ended without a contract: nobody accepted, or what was agreed on was withdrawn before all had
+    signed it."""
 
     negotiation_id: UUID
     partner_id: UUID
