@@ -25,8 +25,8 @@ from contract.domain.royalty_terms import (
     AgreeRoyaltyTerms,
     FollowContract,
     PassRoyaltyTerms,
-    Payment,
     RoyaltyTermsAgreed,
+    TakenUp,
     royalty_terms,
 )
 from contract.domain.shipped import SHIPPED
@@ -440,10 +440,21 @@ def line(percent: int, since: date, until: date | None = None, **more: Any) -> R
     return RoyaltySchedule(percent=Decimal(percent), effective_from=since, effective_to=until, **more)
 
 
-def followed(**changes: Any) -> RoyaltyTermsAgreed:
-    return RoyaltyTermsAgreed(
-        **{**TERMS, "version": 1, "source": "contract", "schedules": (line(6, STARTS),), **changes}
+def up(since: date, *lines: RoyaltySchedule, due: int | None = 15, interest: Any = 8) -> TakenUp:
+    return TakenUp(
+        effective_from=since,
+        schedules=lines,
+        due_days=due,
+        late_interest_percent=None if interest is None else Decimal(interest),
     )
+
+
+AT_FIRST = up(STARTS, line(6, STARTS))
+
+
+def followed(**changes: Any) -> RoyaltyTermsAgreed:
+    said = {"version": 1, "source": "contract", "schedules": (line(6, STARTS),), "taken_up": (AT_FIRST,)}
+    return RoyaltyTermsAgreed(**{**TERMS, **said, **changes})
 
 
 def test_what_was_agreed_on_is_charged_from_the_contracts_first_day() -> None:
@@ -456,23 +467,49 @@ def test_what_was_agreed_on_is_charged_from_the_contracts_first_day() -> None:
     ]
     schedules = (line(6, STARTS, date(2026, 12, 31)), line(5, date(2027, 1, 1), maximum=Decimal(900)))
     when = follow(STARTS, royalties=lines)
-    then = followed(schedules=schedules, due_days=None, late_interest_percent=None)
+    taken_up = (up(STARTS, *schedules, due=None, interest=None),)
+    then = followed(schedules=schedules, due_days=None, late_interest_percent=None, taken_up=taken_up)
     scenario(royalty_terms, when=when, at=MAY, then=then)
 
 
 def test_an_addendum_changes_them_from_its_day_and_periods_before_it_are_due_as_before() -> None:
     lower = follow(ADDENDUM, royalties=[{"percent": "4"}], royalty_due_days=30)
-    ended = Payment(until=date(2026, 6, 30), due_days=15, late_interest_percent=Decimal(8))
     second = followed(
         version=2,
         schedules=(line(6, STARTS, date(2026, 6, 30)), line(4, ADDENDUM)),
         due_days=30,
         late_interest_percent=None,
-        earlier=(ended,),
+        taken_up=(AT_FIRST, up(ADDENDUM, line(4, ADDENDUM), due=30, interest=None)),
     )
     scenario(royalty_terms, given=[followed()], when=lower, at=MAY, then=second)
-    assert [second.payment(day).due_days for day in (date(2026, 6, 30), date(2026, 7, 31))] == [15, 30]
+    assert [second.on(day).due_days for day in (date(2026, 6, 30), date(2026, 7, 31))] == [15, 30]
     scenario(royalty_terms, given=[second], when=lower, at=MAY, then=[])
+
+
+def test_addenda_hold_from_their_days_in_whichever_order_they_are_signed() -> None:
+    october = date(2026, 10, 1)
+    four = follow(ADDENDUM, royalties=[{"percent": "4"}], **EUROS)
+    three = follow(october, royalties=[{"percent": "3"}], **EUROS)
+    for order in ([four, three], [three, four]):
+        state = royalty_terms.fold([followed()])
+        for command in order:
+            state = royalty_terms.fold(royalty_terms.decide(command, state, MAY), state)
+        assert state.agreed is not None
+        assert state.agreed.schedules == (
+            line(6, STARTS, date(2026, 6, 30)),
+            line(4, ADDENDUM, date(2026, 9, 30)),
+            line(3, october),
+        )
+
+
+def test_an_addendum_that_names_a_currency_takes_over_what_was_agreed_elsewhere_from_its_day() -> None:
+    first = RoyaltyTermsAgreed(**TERMS, version=1)
+    taken_over = followed(
+        version=2,
+        schedules=(FIVE.model_copy(update={"effective_to": date(2026, 6, 30)}), line(6, ADDENDUM)),
+        taken_up=(up(date(2020, 1, 1), FIVE), up(ADDENDUM, line(6, ADDENDUM))),
+    )
+    scenario(royalty_terms, given=[first], when=follow(ADDENDUM, **EUROS), at=MAY, then=taken_over)
 
 
 def test_terms_without_a_currency_charge_nothing_and_what_was_agreed_elsewhere_stays() -> None:

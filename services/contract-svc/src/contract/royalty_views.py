@@ -19,11 +19,11 @@ from contract.domain.royalty_statement import (
     RoyaltyRateMissed,
 )
 from contract.domain.royalty_tax import RoyaltyTaxesSet, TaxRate
-from contract.domain.royalty_terms import Payment, RoyaltyTermsAgreed
+from contract.domain.royalty_terms import RoyaltyTermsAgreed, TakenUp
 
 SCHEDULES = TypeAdapter(tuple[RoyaltySchedule, ...])
 RATES = TypeAdapter(tuple[TaxRate, ...])
-PAYMENTS = TypeAdapter(tuple[Payment, ...])
+TAKEN_UP = TypeAdapter(tuple[TakenUp, ...])
 SALES = TypeAdapter(tuple[RoyaltySales, ...])
 LINES = TypeAdapter(tuple[RoyaltyLine, ...])
 
@@ -38,7 +38,7 @@ TERMS = Table(
     due_days integer,
     late_interest_percent numeric,
     source text not null,
-    earlier json not null
+    taken_up json not null
     """,
 )
 
@@ -93,9 +93,9 @@ STATEMENTS = Table(
 
 def project_terms(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
-        case RoyaltyTermsAgreed(schedules=schedules, earlier=earlier) as agreed:
-            row = agreed.model_dump(exclude={"schedules", "earlier"})
-            said = {"schedules": SCHEDULES.dump_json(schedules), "earlier": PAYMENTS.dump_json(earlier)}
+        case RoyaltyTermsAgreed(schedules=schedules, taken_up=taken_up) as agreed:
+            row = agreed.model_dump(exclude={"schedules", "taken_up"})
+            said = {"schedules": SCHEDULES.dump_json(schedules), "taken_up": TAKEN_UP.dump_json(taken_up)}
             yield TERMS.upsert("contract_id", **row, **said)
 
 

@@ -25,10 +25,10 @@ from contract.domain.royalty_figures import Basis
 from contract.domain.royalty_schedule import RoyaltySchedule
 from contract.domain.royalty_statement import statement_id
 from contract.domain.royalty_tax import SetTaxes, TaxesContent, TaxRate, royalty_taxes, taxes_id
-from contract.domain.royalty_terms import AgreeRoyaltyTerms, Payment, RoyaltyTermsContent, Source, royalty_terms
+from contract.domain.royalty_terms import AgreeRoyaltyTerms, RoyaltyTermsContent, Source, TakenUp, royalty_terms
 from contract.domain.terms import JurisdictionCode, Reason, royalty_currency
 from contract.royalty_counting import day_sales
-from contract.royalty_views import LINES, PAYMENTS, RATES, SALES, SCHEDULES, statements_view, taxes_view, terms_view
+from contract.royalty_views import LINES, RATES, SALES, SCHEDULES, TAKEN_UP, statements_view, taxes_view, terms_view
 
 Period = Annotated[PeriodName, AfterValidator(in_the_calendar)]
 Rates = Annotated[tuple[ExchangeRate, ...], Field(max_length=200)]
@@ -61,8 +61,8 @@ class Correcting(Command):
 
 
 class RoyaltyTermsView(BaseModel):
-    """`source`: whether they follow the contract's own terms, or were agreed elsewhere. `earlier` are the terms of
-    payment that addenda ended, for the periods up to then."""
+    """`source`: whether they follow the contract's own terms, or were agreed elsewhere. `taken_up` is
+    what these say from which day on; a statement is to be paid by those of its period's last day."""
 
     contract_id: UUID
     partner_id: UUID
@@ -72,7 +72,7 @@ class RoyaltyTermsView(BaseModel):
     due_days: int | None
     late_interest_percent: Decimal | None
     source: Source
-    earlier: tuple[Payment, ...]
+    taken_up: tuple[TakenUp, ...]
 
 
 class RoyaltyTaxesView(BaseModel):
@@ -111,8 +111,8 @@ class RoyaltyStatementView(BaseModel):
 
 
 def shown_terms(**row: Any) -> RoyaltyTermsView:
-    schedules, earlier = SCHEDULES.validate_json(row.pop("schedules")), PAYMENTS.validate_json(row.pop("earlier"))
-    return RoyaltyTermsView(schedules=schedules, earlier=earlier, **row)
+    schedules, taken_up = SCHEDULES.validate_json(row.pop("schedules")), TAKEN_UP.validate_json(row.pop("taken_up"))
+    return RoyaltyTermsView(schedules=schedules, taken_up=taken_up, **row)
 
 
 def shown_taxes(**row: Any) -> RoyaltyTaxesView:
@@ -251,7 +251,7 @@ async def basis_of(db: Read, contract_id: UUID, period: str, rates: tuple[Exchan
         for each in await db.fetch(OTHERS, partner_id, contract_id, days[1])
         if each["status"] in BEGUN and ((until := await in_force_until(db, each)) is None or until >= days[0])
     ]
-    payment = terms.payment(days[1])
+    payment = terms.on(days[1])
     taxes = (await db.load(royalty_taxes, taxes_id(row["jurisdiction"]))).state
     basis = Basis(
         contract_id=contract_id,

@@ -3,8 +3,11 @@ contract's own terms say; only where these name no currency, what was agreed els
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import zip_longest
+from operator import attrgetter
 from typing import Annotated, Literal, assert_never
 from uuid import UUID
 
@@ -14,17 +17,18 @@ from events.contract import ContractTerms
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.domain.money import Currency, Percent
-from contract.domain.royalty_schedule import ONE_DAY, RoyaltySchedule, agreed, check_schedules, up_to
+from contract.domain.royalty_schedule import RoyaltySchedule, agreed, check_schedules, up_to
 from contract.domain.terms import royalty_currency
 
 Source = Literal["contract", "elsewhere"]
 
 
-class Payment(BaseModel):
-    """When statements of periods that end by `until` are due, and what late payment costs."""
+class TakenUp(BaseModel):
+    """What the contract's terms, or an addendum to them, say from a day on; until another is taken up."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    until: date
+    effective_from: date
+    schedules: tuple[RoyaltySchedule, ...]
     due_days: int | None
     late_interest_percent: Percent | None
 
@@ -33,8 +37,8 @@ class Payment(BaseModel):
 
 
 class RoyaltyTermsAgreed(Event, type="cauce.contract.RoyaltyTermsAgreed.v1"):
-    """All of a contract's royalty terms, as they are agreed from now on. `earlier` are the terms of payment that an
-    addendum ended, the first first."""
+    """All of a contract's royalty terms, as they are agreed from now on. Where they follow the contract, `taken_up` is
+    what they are made of, in the order of its days; `due_days` and `late_interest_percent` are the last one's."""
 
     contract_id: UUID
     partner_id: UUID
@@ -44,12 +48,20 @@ class RoyaltyTermsAgreed(Event, type="cauce.contract.RoyaltyTermsAgreed.v1"):
     due_days: int | None
     late_interest_percent: Percent | None
     source: Source = "elsewhere"
-    earlier: tuple[Payment, ...] = ()
+    taken_up: tuple[TakenUp, ...] = ()
 
-    def payment(self, last_day: date) -> Payment:
-        """For a period that ends on that day."""
-        now = Payment(until=date.max, due_days=self.due_days, late_interest_percent=self.late_interest_percent)
-        return next(each for each in (*self.earlier, now) if last_day <= each.until)
+    def on(self, day: date) -> TakenUp:
+        """By what a statement of a period that ends on that day is to be paid."""
+        begun = [each for each in self.taken_up if each.effective_from <= day]
+        return begun[-1] if begun else self.whole()
+
+    def whole(self) -> TakenUp:
+        return TakenUp(
+            effective_from=min(each.effective_from for each in self.schedules),
+            schedules=self.schedules,
+            due_days=self.due_days,
+            late_interest_percent=self.late_interest_percent,
+        )
 
 
 # -- commands
@@ -133,6 +145,14 @@ def follow(before: RoyaltyTermsAgreed | None, command: FollowContract) -> list[R
         return []
     if before is not None and before.currency != currency:
         raise Rejected("contract.royalty_currency_differs", currency=currency, agreed=before.currency)
+    new = TakenUp(
+        effective_from=day,
+        schedules=schedules,
+        due_days=terms.royalty_due_days,
+        late_interest_percent=terms.royalty_interest_percent,
+    )
+    there = () if before is None else before.taken_up or (before.whole(),)
+    taken_up = sorted((*(each for each in there if each.effective_from != day), new), key=attrgetter("effective_from"))
     return told(
         before,
         RoyaltyTermsAgreed(
@@ -140,22 +160,19 @@ def follow(before: RoyaltyTermsAgreed | None, command: FollowContract) -> list[R
             partner_id=command.partner_id,
             version=0,
             currency=currency,
-            schedules=(*(() if before is None else up_to(before.schedules, day)), *schedules),
-            due_days=terms.royalty_due_days,
-            late_interest_percent=terms.royalty_interest_percent,
+            schedules=tuple(one_after_another(taken_up)),
+            due_days=taken_up[-1].due_days,
+            late_interest_percent=taken_up[-1].late_interest_percent,
             source="contract",
-            earlier=() if before is None else earlier(before, day),
+            taken_up=tuple(taken_up),
         ),
     )
 
 
-def earlier(before: RoyaltyTermsAgreed, day: date) -> tuple[Payment, ...]:
-    """The terms of payment of periods that end before that day."""
-    if not up_to(before.schedules, day):
-        return ()
-    until = day - ONE_DAY
-    ended = before.payment(until).model_copy(update={"until": until})
-    return (*(each for each in before.earlier if each.until < until), ended)
+def one_after_another(taken_up: Sequence[TakenUp]) -> Iterator[RoyaltySchedule]:
+    """Each holds until the next is taken up, in whichever order they were signed."""
+    for each, following in zip_longest(taken_up, taken_up[1:]):
+        yield from each.schedules if following is None else up_to(each.schedules, following.effective_from)
 
 
 def told(before: RoyaltyTermsAgreed | None, terms: RoyaltyTermsAgreed) -> list[RoyaltyTermsAgreed]:
