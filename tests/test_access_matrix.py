@@ -64,6 +64,7 @@ from training.domain.conduct_code import (
     ConductContent,
     ConductRule,
     DraftConductCode,
+    PublishConductCode,
     code_id,
     conduct_codes,
 )
@@ -311,8 +312,9 @@ async def support_things(things: Things, whose: UUID) -> None:
 async def conduct_things(things: Things, whose: UUID) -> None:
     rule = ConductRule(code="prices", title="Prices", text="As agreed.", severity="minor", ladder=("warning",))
     conduct = ConductContent(title="Conduct", document="dam://conduct", rules=(rule,))
-    draft = DraftConductCode(code="general", content=conduct)
-    await things.do(conduct_codes, code_id("general"), draft)
+    draft = DraftConductCode(code="hygiene", content=conduct)
+    await things.do(conduct_codes, code_id("hygiene"), draft, code="hygiene")
+    await things.do(conduct_codes, code_id("hygiene"), PublishConductCode())
     breach_id = uuid5(whose, "breach")
     said = BreachContent(
         partner_id=whose, conduct_code="general", rule="prices", happened_on=date(2025, 1, 2), account="Too much."

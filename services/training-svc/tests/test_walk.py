@@ -444,5 +444,7 @@ async def test_the_same_breach_leads_to_the_same_sanction_or_it_shows(walk: Walk
     await walk.done(us, f"{path}/draft", "2016-07-01", method="PUT", seen=path, conduct=softer)
     preview = await walk.see(f"{path}/draft/preview")
     assert {each["under_the_draft"] for each in preview["otherwise"]} == {"reminder"}
+    read = await walk.see(path, walk.them)
+    assert (read["version"], read["draft"]) == (1, None), "partners know what they are judged by, and not what may come"
     assert len(preview["otherwise"]) == 2
     assert await walk.done(us, f"{path}/draft/discarding", "2016-07-01") == ["ConductCodeDraftDiscarded"]

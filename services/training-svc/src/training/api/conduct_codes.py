@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from engine import Command, Rejected
+from engine import Command, Rejected, Unknown
 from events.training import Sanction
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -18,8 +18,10 @@ from service import (
     HandleSeen,
     Read,
     Receipt,
+    Theirs,
     history_of,
     list_of,
+    own,
 )
 
 from training.api.shown import DECIDE, READ, DifferenceView, Publication, shown_differences
@@ -129,10 +131,13 @@ async def discard_code(code: Code, body: Publication, handle: Handle) -> Receipt
 router.add_api_route("", list_of(CODES), methods=["GET"], dependencies=[READ])
 
 
-@router.get("/{code}", dependencies=[READ])
-async def read_code(code: Code, db: Read, at: At) -> ConductCodeView:
-    """The code in the version that holds, and its draft."""
-    return await db.one(CODES, at, of=code_id(code), code=code)
+@router.get("/{code}", dependencies=[READ, own(reads=["conduct_codes"])])
+async def read_code(code: Code, db: Read, at: At, theirs: Theirs) -> ConductCodeView:
+    """The code in the version that holds, by which partners are judged; and its draft, which is not for them."""
+    found = await db.one(CODES, at, of=code_id(code), code=code)
+    if theirs and found.version is None:
+        raise Unknown("training.conduct_code_unknown", conduct_code=code)
+    return found.model_copy(update={"draft": None}) if theirs else found
 
 
 router.add_api_route(
