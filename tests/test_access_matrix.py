@@ -311,7 +311,7 @@ async def support_things(things: Things, whose: UUID) -> None:
 
 async def conduct_things(things: Things, whose: UUID) -> None:
     rule = ConductRule(code="prices", title="Prices", text="As agreed.", severity="minor", ladder=("warning",))
-    conduct = ConductContent(title="Conduct", document="dam://conduct", rules=(rule,))
+    conduct = ConductContent(title=f"Conduct, for {whose}", document="dam://conduct", rules=(rule,))
     draft = DraftConductCode(code="hygiene", content=conduct)
     await things.do(conduct_codes, code_id("hygiene"), draft, code="hygiene")
     await things.do(conduct_codes, code_id("hygiene"), PublishConductCode())

@@ -20,6 +20,7 @@ from training.domain.audit_template import (
     PublishTemplate,
     RetireTemplate,
     TemplateContent,
+    TemplateEvent,
     audit_templates,
 )
 
@@ -50,7 +51,7 @@ def section(code: str, *items: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_draft_that_is_not_to_be_published_is_discarded() -> None:
     discarded = AuditTemplateDraftDiscarded(code="food-safety")
-    given = [*IN_USE, drafted(SECOND)]
+    given: list[TemplateEvent] = [drafted(FIRST), published(FIRST, 1), drafted(SECOND)]
     scenario(audit_templates, given=given, when=DiscardTemplateDraft(), at=NOW, then=discarded)
     scenario(audit_templates, given=[*given, discarded], when=DiscardTemplateDraft(), at=NOW, then=[])
     assert audit_templates.fold([*given, discarded]).newest() == FIRST.content()

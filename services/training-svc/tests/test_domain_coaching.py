@@ -18,6 +18,7 @@ from training.domain.coaching_events import (
     CallActionOverdue,
     CancelCoaching,
     CoachingCancelled,
+    CoachingCommand,
     CoachingEvent,
     CoachingHeld,
     CoachingPlanned,
@@ -189,7 +190,7 @@ def test_however_it_goes_a_visit_is_complete_exactly_when_nothing_is_open(steps:
     happened: list[CoachingEvent] = []
     for n, step in enumerate(steps):
         number = 1 + n % agreed
-        commands: dict[str, Command] = {
+        commands: dict[str, CoachingCommand] = {
             "report": ReportAgreedAction(number=number, account=f"{n}"),
             "done": FollowUpAction(number=number, outcome="done", note="n"),
             "dropped": FollowUpAction(number=number, outcome="dropped", note="n"),

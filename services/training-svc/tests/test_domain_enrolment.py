@@ -440,7 +440,7 @@ def test_a_module_is_one_of_the_course_and_is_gone_through_while_it_is_taken() -
 
 
 def test_a_certificate_is_said_to_expire_once_before_its_last_day() -> None:
-    given = [assigned(), STARTED, completed(), issued()]
+    given: list[EnrolmentEvent] = [assigned(), STARTED, completed(), issued()]
     warn = WarnOfExpiry(valid_until=UNTIL)
     begins = start_of(date(2002, 2, 6), "America/Anchorage")
     early = Rejected("training.certificate_not_expiring", expiring_from=date(2002, 2, 6))

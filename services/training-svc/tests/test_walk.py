@@ -45,7 +45,11 @@ TEMPLATE: dict[str, Any] = {
         {"code": "brand", "title": "Brand", "items": [{"code": "signs", "title": "Signs", "weight": 1}]},
     ],
 }
-ANSWERS = [{"item": "cold", "rating": 50}, {"item": "floors", "rating": 0}, {"item": "signs", "rating": None}]
+ANSWERS: list[dict[str, Any]] = [
+    {"item": "cold", "rating": 50},
+    {"item": "floors", "rating": 0},
+    {"item": "signs", "rating": None},
+]
 MANUAL: dict[str, Any] = {
     "title": "Operations",
     "document": "dam://operations-1",
