@@ -40,12 +40,12 @@ from risk.domain.flag import Flag
 from risk.domain.restriction import Restriction
 from risk.domain.risk_profile import RiskProfile
 from risk.states import show_risk_profile
-from training.domain.corrective_action import CorrectiveAction, CorrectiveActionOpened
-from training.domain.corrective_action import Status as ActionStatus
-from training.domain.enrolment import Assignment, Enrolment
-from training.domain.enrolment import Status as EnrolmentStatus
-from training.domain.field_audit import FieldAudit, FieldAuditRecorded
-from training.domain.field_audit import Status as AuditStatus
+from training.domain.action_events import CorrectiveAction, CorrectiveActionOpened
+from training.domain.action_events import Status as ActionStatus
+from training.domain.audit_events import FieldAudit, FieldAuditRecorded
+from training.domain.audit_events import Status as AuditStatus
+from training.domain.enrolment_events import Assignment, Enrolment
+from training.domain.enrolment_events import Status as EnrolmentStatus
 from training.states import show_corrective_action, show_enrolment, show_field_audit
 
 ID, APPLICATION, OUTLET, CAUSE, OTHER = (UUID(int=n) for n in range(1, 6))

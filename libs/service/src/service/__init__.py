@@ -4,7 +4,7 @@ from engine import Receipt
 
 from service.access import Principal, scope
 from service.app import create_app
-from service.handling import By, Handle, HandleMany, HandlePut, HandleSeen, NewId
+from service.handling import By, Handle, HandleMany, HandlePut, HandleSeen, NewId, Theirs
 from service.imports import Import, import_routes
 from service.limits import body_limit
 from service.moments import NOW, At, Moment
@@ -41,6 +41,7 @@ __all__ = [
     "Receipt",
     "Seal",
     "Settings",
+    "Theirs",
     "UnsafeRoute",
     "body_limit",
     "create_app",

@@ -214,6 +214,10 @@ def acting(request: Request) -> tuple[str, ...]:
     return tuple(name for name in (context.actor, context.on_behalf_of) if name is not None)
 
 
+def of_a_partner(request: Request) -> bool:
+    return Caller(request.scope["cauce.exchange"]).principal.partner_id is not None
+
+
 Handle = Annotated[Handling, Depends(handling)]
 HandleSeen = Annotated[Handling, Depends(handling_seen)]
 HandlePut = Annotated[Handling, Depends(handling_put)]
@@ -221,9 +225,11 @@ HandleMany = Annotated[HandlingMany, Depends(handling_many)]
 NewId = Annotated[UUID, Depends(new_id)]
 By = Annotated[tuple[str, ...], Depends(acting)]
 """For decisions that need two persons: who takes this one."""
+Theirs = Annotated[bool, Depends(of_a_partner)]
+"""Whether one of a partner's own people calls, for what only they may do."""
 
 PROVIDERS: frozenset[Callable[..., Any]] = frozenset(
-    {handling, handling_seen, handling_put, handling_many, new_id, acting, reading}
+    {handling, handling_seen, handling_put, handling_many, new_id, acting, of_a_partner, reading}
 )
 """Called by the kit's own routes with the request: as FastAPI dependencies each would cost a tenth
 of a whole request."""

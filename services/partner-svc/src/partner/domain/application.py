@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated, assert_never
 from uuid import UUID
 
-from engine import Command, Decider, Rejected, Unknown
+from engine import Command, Decider, Proposal, Rejected, Unknown, seconds
 from events import Event
 from events.partner import (
     ApplicationApproved,
@@ -188,14 +188,6 @@ class Duplicate:
 
 
 @dataclass(frozen=True)
-class Override:
-    """That failed gates are overridden, as one person wants it."""
-
-    reason: str
-    by: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Application:
     """`registration` is None until somebody applies; `override` waits for a second person; `closed_because` is the
     reason of a decline or withdrawal."""
@@ -203,7 +195,7 @@ class Application:
     registration: Registration | None = None
     status: Status = Status.APPLIED
     measured: Measured | None = None
-    override: Override | None = None
+    override: Proposal | None = None
     duplicate: Duplicate | None = None
     closed_because: str | None = None
 
@@ -251,7 +243,7 @@ def score(application: Application, who: Registration, command: ScoreApplication
     return [ApplicationScored(application_id=who.application_id, **vars(measured))]
 
 
-def approve(application: Application, who: Registration, override: Override | None) -> list[ApplicationEvent]:
+def approve(application: Application, who: Registration, override: Proposal | None) -> list[ApplicationEvent]:
     match application.status:
         case Status.APPROVED | Status.HELD:
             return []
@@ -267,22 +259,13 @@ def approve(application: Application, who: Registration, override: Override | No
         raise Rejected("partner.gates_failed", gates=failed)
     if override is not None and not failed:
         raise Rejected("partner.no_gate_to_override")
-    if override is not None and not seconds(override, application.override):
-        return [GateOverrideProposed(application_id=who.application_id, **vars(override))]
+    if override is not None and not seconds(override, application.override, "partner.second_person_needed"):
+        return [GateOverrideProposed(application_id=who.application_id, reason=override.reason, by=override.by)]
     reason = None if override is None else override.reason
     return [
         ApplicationApproved(application_id=who.application_id, partner_id=who.partner_id, override_reason=reason),
         RegistrationRequested(registration=who),
     ]
-
-
-def seconds(override: Override, proposed: Override | None) -> bool:
-    """Whether it is what another person wants as well; for another reason it is a proposal of its own."""
-    if proposed is None or proposed.reason != override.reason:
-        return False
-    if set(proposed.by) & set(override.by):
-        raise Rejected("partner.second_person_needed", proposed_by=list(proposed.by))
-    return True
 
 
 def decline(application: Application, who: Registration, reason: str) -> list[ApplicationEvent]:
@@ -355,7 +338,7 @@ def decide(command: ApplicationCommand, application: Application, now: datetime)
         case ApproveApplication():
             return approve(application, who, None)
         case OverrideGates(reason=reason, by=by):
-            return approve(application, who, Override(reason, by))
+            return approve(application, who, Proposal(reason, by))
         case DeclineApplication(reason=reason):
             return decline(application, who, reason)
         case WithdrawApplication(reason=why):
@@ -380,7 +363,7 @@ def evolve(application: Application, event: ApplicationEvent) -> Application:
             measured = Measured(event.standard, event.standard_version, event.total, event.failed_gates, event.scores)
             return replace(application, status=Status.SCORED, measured=measured, override=None)
         case GateOverrideProposed(reason=reason, by=by):
-            return replace(application, override=Override(reason, by))
+            return replace(application, override=Proposal(reason, by))
         case ApplicationApproved():
             return replace(application, status=Status.APPROVED)
         case RegistrationRequested():
