@@ -17,7 +17,7 @@ from service.access import ScopeMissing
 from service.exchange import Exchange
 from service.partners import Closed, NothingThere, handles_own
 from service.problems import Invalid, ProblemError
-from service.reading import reading
+from service.reading import clock, reading
 
 S = TypeVar("S")
 T = TypeVar("T", bound=BaseModel)
@@ -214,6 +214,11 @@ def acting(request: Request) -> tuple[str, ...]:
     return tuple(name for name in (context.actor, context.on_behalf_of) if name is not None)
 
 
+def acting_as(request: Request) -> tuple[str, ...]:
+    """The roles of whoever acts, in order."""
+    return tuple(sorted(Caller(request.scope["cauce.exchange"]).principal.roles))
+
+
 Handle = Annotated[Handling, Depends(handling)]
 HandleSeen = Annotated[Handling, Depends(handling_seen)]
 HandlePut = Annotated[Handling, Depends(handling_put)]
@@ -221,9 +226,11 @@ HandleMany = Annotated[HandlingMany, Depends(handling_many)]
 NewId = Annotated[UUID, Depends(new_id)]
 By = Annotated[tuple[str, ...], Depends(acting)]
 """For decisions that need two persons: who takes this one."""
+InRoles = Annotated[tuple[str, ...], Depends(acting_as)]
+"""For decisions that need a role: those of who takes this one, by the token."""
 
 PROVIDERS: frozenset[Callable[..., Any]] = frozenset(
-    {handling, handling_seen, handling_put, handling_many, new_id, acting, reading}
+    {handling, handling_seen, handling_put, handling_many, new_id, acting, acting_as, reading, clock}
 )
 """Called by the kit's own routes with the request: as FastAPI dependencies each would cost a tenth
 of a whole request."""
