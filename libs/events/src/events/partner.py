@@ -14,6 +14,7 @@ from events.sealed import Sealed
 
 PartnerKind = Literal["franchisee", "reseller", "distributor", "agent"]
 ContactRole = Literal["owner", "contact"]
+Recommendation = Literal["approve", "interview", "decline", "gather_evidence"]
 
 
 class ExternalRef(BaseModel):
@@ -44,12 +45,24 @@ class SuspensionCause(BaseModel):
 
 
 class DimensionScore(BaseModel):
-    """One line of an application's scoring: the score from 0 to 100, and the dimension's weight in percent."""
+    """One line of an application's scoring: the score from 0 to 100, and the dimension's weight in percent; how sure
+    whoever scored it is of it, from 0 to 1 (null: nobody said), and the documents that it rests on."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     dimension: str
     score: Decimal
     weight: Decimal
+    confidence: Decimal | None = None
+    evidence: tuple[str, ...] = ()
+
+
+class GateResult(BaseModel):
+    """How an application came through a gate; `figure` is what was judged where the gate asks for a minimum."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    gate: str
+    passed: bool
+    figure: Decimal | None = None
 
 
 class PartnerApplied(Event, type="cauce.partner.PartnerApplied.v1", key="application-{application_id}"):
@@ -71,7 +84,8 @@ class PartnerApplied(Event, type="cauce.partner.PartnerApplied.v1", key="applica
 class ApplicationScored(Event, type="cauce.partner.ApplicationScored.v1", key="application-{application_id}"):
     """The application was scored against a version of the standard; `total` is the weighted score from 0 to 100.
 
-    A failed gate refuses approval unless it is overridden.
+    A failed gate refuses approval unless it is overridden. `recommendation` follows from the band of the total, the
+    gates and the `confidence` (the weighted mean of the lines'); null where the standard has no bands.
     """
 
     application_id: UUID
@@ -80,6 +94,12 @@ class ApplicationScored(Event, type="cauce.partner.ApplicationScored.v1", key="a
     total: Decimal
     failed_gates: tuple[str, ...] = ()
     scores: tuple[DimensionScore, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+    confidence: Decimal | None = None
+    band: str | None = None
+    recommendation: Recommendation | None = None
+    interview_required: bool = False
+    override_roles: tuple[str, ...] = ()
 
 
 class ApplicationApproved(Event, type="cauce.partner.ApplicationApproved.v1", key="application-{application_id}"):
