@@ -20,13 +20,9 @@ from events.contract import (
 from events.partner import ApplicationApproved, SuspensionCause
 from events.risk import RestrictionImposed, RestrictionLifted, RiskResolved
 from events.training import TrainingAssigned, TrainingCompleted, TrainingFailed
-from partner.domain.application import (
-    DuplicateDecided,
-    HoldAsPossibleDuplicate,
-    PossibleDuplicateHeld,
-    RegistrationRequested,
-    applications,
-)
+from partner.domain.application import applications
+from partner.domain.approval import RegistrationRequested
+from partner.domain.duplicate import DuplicateDecided, HoldAsPossibleDuplicate, PossibleDuplicateHeld
 from partner.domain.launch import (
     BringContractIntoForce,
     EndContract,

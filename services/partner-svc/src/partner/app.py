@@ -5,9 +5,12 @@ from __future__ import annotations
 from fastapi import FastAPI
 from service import Settings, create_app
 
-from partner import api_applications, api_imports, api_master_data, api_partners, api_standards, policies, views
+from partner import api, policies, reported, views
+from partner.api.imports import APPLICATIONS
 from partner.domain.application import applications
+from partner.domain.investment import investment_standards
 from partner.domain.partner import partners
+from partner.domain.recruitment import recruitment_plans
 from partner.domain.registration import registered_names
 from partner.domain.standard import standards
 from partner.states import STATES
@@ -17,19 +20,12 @@ def app() -> FastAPI:
     return create_app(
         "partner",
         Settings(),
-        routes=[
-            api_standards.router,
-            api_imports.router,
-            api_applications.router,
-            api_applications.duplicate_routes,
-            api_partners.router,
-            api_master_data.router,
-        ],
-        deciders=[standards, applications, registered_names, partners],
-        views=views.VIEWS,
+        routes=api.ROUTES,
+        deciders=[standards, investment_standards, recruitment_plans, applications, registered_names, partners],
+        views=(*views.VIEWS, reported.view),
         policies=policies.POLICIES,
         states=STATES,
         sealing=True,
-        imports=[api_imports.APPLICATIONS],
+        imports=[APPLICATIONS],
         description="Recruiting, and the registry of partners from prospective to terminated.",
     )

@@ -19,12 +19,9 @@ from events.partner import SuspensionCause
 from events.risk import RestrictionImposed, RestrictionLifted
 from events.training import TrainingAssigned, TrainingCompleted
 
-from partner.domain.application import (
-    DuplicateDecided,
-    HoldAsPossibleDuplicate,
-    RegistrationRequested,
-    applications,
-)
+from partner.domain.application import applications
+from partner.domain.approval import RegistrationRequested
+from partner.domain.duplicate import DuplicateDecided, HoldAsPossibleDuplicate
 from partner.domain.launch import (
     BringContractIntoForce,
     EndContract,

@@ -10,11 +10,11 @@ from fastapi import APIRouter
 from pydantic import StringConstraints
 from service import At, Collection, Filter, Handle, Read, Receipt, history_of, list_of, own, scope
 
-from partner import shown
+from partner.api import shown
+from partner.api.shown import PartnerDetail, PartnerView
 from partner.domain.checklist import CompleteChecklistItem, OpenOutlet
 from partner.domain.partner import partners
 from partner.domain.words import Code, normalised
-from partner.shown import PartnerDetail, PartnerView
 from partner.views import partners_view
 
 READ, WRITE = scope("partner:read"), scope("partner:write")
