@@ -21,9 +21,10 @@ from events.partner import (
     SuspensionCause,
 )
 from partner.domain.approval import ApplicationWithdrawn, RegistrationRequested
-from partner.domain.checklist import OPENING_CHECKLIST, ChecklistDrawnUp, ChecklistItemCompleted
+from partner.domain.checklist import OPENING_CHECKLIST
 from partner.domain.duplicate import DuplicateDecided, PossibleDuplicateHeld
 from partner.domain.launch import ContractEffective, ContractSigned
+from partner.domain.outlet import ChecklistDrawnUp, ChecklistItemCompleted
 from partner.domain.registration import Registration, outlet_id
 from partner.domain.standard import (
     Dimension,
@@ -178,14 +179,14 @@ def test_a_partner_shows_what_is_open_on_its_checklist_and_when_it_opened(partne
     here = {"partner_id": partner, "outlet_id": outlet_id(partner)}
     [drawn_up] = of_partner(ChecklistDrawnUp(**here, items=OPENING_CHECKLIST), partner)
     assert drawn_up == PARTNERS.update(
-        {"partner_id": partner},
+        here,
         open_items=["premises_approved", "opening_stock_delivered", "opening_event_held"],
     )
     [completed] = of_partner(ChecklistItemCompleted(**here, item="premises_approved"), partner)
-    assert completed.args == (partner, "premises_approved")
-    assert "array_remove(open_items, $2)" in completed.template
+    assert completed.args == (partner, outlet_id(partner), "premises_approved")
+    assert "array_remove(open_items, $3)" in completed.template
     opened = OutletOpened(**here, name="Seward Highway", area="US-AK", opened_on=date(2000, 2, 15))
-    assert of_partner(opened, partner) == [PARTNERS.update({"partner_id": partner}, opened_on=date(2000, 2, 15))]
+    assert of_partner(opened, partner) == [PARTNERS.update(here, opened_on=date(2000, 2, 15))]
 
 
 def test_the_first_contract_shows_as_onboarding_and_a_further_one_changes_nothing(partner: UUID) -> None:

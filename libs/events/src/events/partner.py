@@ -196,6 +196,15 @@ class OutletChanged(Event, type="cauce.partner.OutletChanged.v1", key="partner-{
     area: str
 
 
+class OutletClosed(Event, type="cauce.partner.OutletClosed.v1", key="partner-{partner_id}"):
+    """An outlet closed for good; `closed_on` is its last day."""
+
+    partner_id: UUID
+    outlet_id: UUID
+    closed_on: date
+    reason: str
+
+
 class PartnerActivated(Event, type="cauce.partner.PartnerActivated.v1", key="partner-{partner_id}"):
     """Contract in force, required training completed, checklist done: the partner trades."""
 
@@ -231,6 +240,35 @@ class PartnerTerminated(Event, type="cauce.partner.PartnerTerminated.v1", key="p
     reason: str
 
 
+class PartnerTierChanged(Event, type="cauce.partner.PartnerTierChanged.v1", key="partner-{partner_id}"):
+    """A person decided on the partner's tier in a programme: it joined (`previous` and `direction` null), rose or fell.
+    `evidence` are the ids of the evaluations that a change was proposed because of."""
+
+    partner_id: UUID
+    programme: str
+    programme_version: int
+    tier: str
+    previous: str | None = None
+    direction: Literal["promotion", "demotion"] | None = None
+    reason: str
+    evidence: tuple[UUID, ...] = ()
+
+
+class PartnerTransferred(Event, type="cauce.partner.PartnerTransferred.v1", key="partner-{partner_id}"):
+    """The partner's business is somebody else's: the partner goes on under its id, with its contracts and its history.
+
+    `legal_name` is the new holder's; where that is a person it is sealed under `holder_id`. Tax ids are told anew.
+    """
+
+    partner_id: UUID
+    holder_id: UUID
+    legal_name: Annotated[str, PersonalData(of="holder_id")]
+    sole_trader: bool = False
+    previous_holder_id: UUID
+    transferred_on: date
+    reason: str
+
+
 PUBLIC: tuple[type[Event], ...] = (
     PartnerApplied,
     ApplicationScored,
@@ -244,9 +282,12 @@ PUBLIC: tuple[type[Event], ...] = (
     PersonErased,
     OutletOpened,
     OutletChanged,
+    OutletClosed,
     PartnerActivated,
     PartnerSuspended,
     PartnerReinstated,
     PartnerLapsed,
     PartnerTerminated,
+    PartnerTierChanged,
+    PartnerTransferred,
 )

@@ -21,13 +21,18 @@ from events.partner import (
     PartnerReinstated,
     PartnerSuspended,
     PartnerTerminated,
+    PartnerTransferred,
 )
 from pydantic import BaseModel, TypeAdapter
 
-from partner.domain import candidate, partner
+from partner.domain import candidate, standing
 from partner.domain.approval import ApplicationWithdrawn
 from partner.domain.assessment import ApplicationScreened, BusinessPlanProjected, InterviewHeld
-from partner.domain.checklist import ChecklistDrawnUp, ChecklistItemCompleted
+from partner.domain.checklist import (
+    OpeningChecklistDraftDiscarded,
+    OpeningChecklistDrafted,
+    OpeningChecklistPublished,
+)
 from partner.domain.duplicate import DuplicateDecided, PossibleDuplicateHeld
 from partner.domain.investment import (
     InvestmentStandardDraftDiscarded,
@@ -35,6 +40,7 @@ from partner.domain.investment import (
     InvestmentStandardPublished,
 )
 from partner.domain.launch import ContractSigned
+from partner.domain.outlet import ChecklistDrawnUp, ChecklistItemCompleted, ChecklistItemWaived
 from partner.domain.recruitment import RecruitmentExpenseBooked, RecruitmentPlanClosed, RecruitmentPlanned
 from partner.domain.registration import partner_id
 from partner.domain.standard import StandardDraftDiscarded, StandardDrafted, StandardPublished
@@ -134,6 +140,17 @@ PARTNERS = Table(
     indexes=("(status, partner_id)", "(area, partner_id)", "(name_key text_pattern_ops)"),
 )
 
+OPENING_CHECKLISTS = Table(
+    "opening_checklists",
+    """
+    kind text primary key,
+    version integer,
+    terms json,
+    draft json,
+    published_at timestamptz
+    """,
+)
+
 
 LINES = TypeAdapter(tuple[DimensionScore, ...])
 RESULTS = TypeAdapter(tuple[GateResult, ...])
@@ -207,6 +224,23 @@ def project_investment_standards(fact: Fact[Any]) -> Iterator[Statement]:
             yield INVESTMENT_STANDARDS.update({"format": format, "area": area}, draft=None)
 
 
+def project_opening_checklists(fact: Fact[Any]) -> Iterator[Statement]:
+    match fact.event:
+        case OpeningChecklistDrafted(kind=kind, content=content):
+            yield OPENING_CHECKLISTS.upsert("kind", kind=kind, draft=as_json(content))
+        case OpeningChecklistPublished(terms=terms):
+            yield OPENING_CHECKLISTS.upsert(
+                "kind",
+                kind=terms.kind,
+                version=terms.version,
+                terms=as_json(terms),
+                draft=None,
+                published_at=fact.occurred_at,
+            )
+        case OpeningChecklistDraftDiscarded(kind=kind):
+            yield OPENING_CHECKLISTS.update({"kind": kind}, draft=None)
+
+
 def project_recruitment_plans(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case RecruitmentPlanned(code=code, content=content):
@@ -278,7 +312,7 @@ def project_applications(fact: Fact[Any]) -> Iterator[Statement]:
 
 def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
     key = {"partner_id": fact.stream_id}
-    status = partner.Status
+    status = standing.Status
     match fact.event:
         case PartnerRegistered() as registered:
             yield PARTNERS.upsert(
@@ -295,18 +329,21 @@ def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
                 outlet_name=registered.outlet_name,
                 registered_at=fact.occurred_at,
             )
-        case ChecklistDrawnUp(items=items):
-            yield PARTNERS.update(key, open_items=[item.code for item in items])
-        case ChecklistItemCompleted(item=item):
+        case ChecklistDrawnUp(outlet_id=outlet, items=items):
+            yield PARTNERS.update({**key, "outlet_id": outlet}, open_items=[item.code for item in items])
+        case ChecklistItemCompleted(outlet_id=outlet, item=item) | ChecklistItemWaived(outlet_id=outlet, item=item):
             yield PARTNERS.sql(
-                "update {table} set open_items = array_remove(open_items, $2) where partner_id = $1",
+                "update {table} set open_items = array_remove(open_items, $3) where partner_id = $1 and outlet_id = $2",
                 fact.stream_id,
+                outlet,
                 item,
             )
-        case OutletOpened(opened_on=day):
-            yield PARTNERS.update(key, opened_on=day)
-        case OutletChanged(name=name, area=area):
-            yield PARTNERS.update(key, outlet_name=name, area=area)
+        case OutletOpened(outlet_id=outlet, opened_on=day):
+            yield PARTNERS.update({**key, "outlet_id": outlet}, opened_on=day)
+        case OutletChanged(outlet_id=outlet, name=name, area=area):
+            yield PARTNERS.update({**key, "outlet_id": outlet}, outlet_name=name, area=area)
+        case PartnerTransferred(legal_name=name, sole_trader=person):
+            yield PARTNERS.update(key, legal_name=name, name_key="" if person else normalised(name))
         case ContractSigned():
             # A further contract changes nothing, and who is suspended stays so.
             yield PARTNERS.sql(
@@ -341,4 +378,15 @@ recruitment_plans_view = View(
 applications_view = View("applications", version=2, tables=(APPLICATIONS,), project=project_applications, inline=True)
 partners_view = View("partners", version=2, tables=(PARTNERS,), project=project_partners, inline=True)
 
-VIEWS = (standards_view, investment_standards_view, recruitment_plans_view, applications_view, partners_view)
+opening_checklists_view = View(
+    "opening_checklists", version=1, tables=(OPENING_CHECKLISTS,), project=project_opening_checklists, inline=True
+)
+
+VIEWS = (
+    opening_checklists_view,
+    standards_view,
+    investment_standards_view,
+    recruitment_plans_view,
+    applications_view,
+    partners_view,
+)

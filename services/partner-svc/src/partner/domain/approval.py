@@ -11,6 +11,7 @@ from events.partner import ApplicationApproved, ApplicationDeclined
 from pydantic import Field
 
 from partner.domain.candidate import OPEN, Application, Override, Status, refuse_closed
+from partner.domain.proposals import seconds
 from partner.domain.registration import Registration
 from partner.domain.scoring import Measured
 from partner.domain.words import Reason
@@ -105,15 +106,6 @@ def failures(application: Application, measured: Measured) -> list[str]:
     """Gates that are not passed, and where the business plan does not meet the investment standard."""
     shortfalls = () if application.plan is None else application.plan.projection.shortfalls
     return [*measured.failed_gates, *shortfalls]
-
-
-def seconds(override: Override, proposed: Override | None) -> bool:
-    """Whether it is what another person wants as well; for another reason it is a proposal of its own."""
-    if proposed is None or proposed.reason != override.reason:
-        return False
-    if set(proposed.by) & set(override.by):
-        raise Rejected("partner.second_person_needed", proposed_by=list(proposed.by))
-    return True
 
 
 def decline(application: Application, who: Registration, reason: str) -> list[ApprovalEvent]:

@@ -13,6 +13,7 @@ from events.partner import GateResult
 
 from partner.domain.economics import BusinessCase, Projection
 from partner.domain.investment import InvestmentTerms
+from partner.domain.proposals import Proposal
 from partner.domain.registration import Registration
 from partner.domain.scoring import Measured
 
@@ -68,11 +69,9 @@ class Duplicate:
 
 
 @dataclass(frozen=True)
-class Override:
+class Override(Proposal):
     """That failed gates are overridden, as one person wants it, in these roles."""
 
-    reason: str
-    by: tuple[str, ...]
     roles: tuple[str, ...] = ()
 
 
