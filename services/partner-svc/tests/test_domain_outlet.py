@@ -122,9 +122,8 @@ def test_what_is_said_of_an_outlet_is_said_of_the_first_unless_another_is_named(
     ids=lambda command: type(command).__name__,
 )
 def test_an_outlet_that_the_partner_does_not_have_is_unknown(story: Story, command: Command) -> None:
-    scenario(
-        partners, given=story.signed, when=command, at=NOW, then=Unknown("partner.outlet_unknown", outlet_id=SECOND)
-    )
+    unknown = Unknown("partner.outlet_unknown", outlet_id=SECOND)
+    scenario(partners, given=story.signed, when=command, at=NOW, then=unknown)
 
 
 def test_a_partner_trades_from_whichever_outlet_is_ready(story: Story) -> None:
