@@ -14,8 +14,11 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from events.contract import PartnerSigned
+from events.contract import ContractInForce, ContractTerminated, PartnerSigned
 from events.operational import CostReported, SalesReported
+from events.performance import PartnerEvaluated
+from events.risk import RestrictionImposed, RestrictionLifted
+from events.training import TrainingCompleted
 from fastapi import FastAPI
 
 Says = Callable[..., Awaitable[None]]
@@ -401,3 +404,285 @@ async def test_a_recruitment_plan_shows_its_progress_from_the_pipeline_of_its_ar
     assert [each["code"] for each in await walk.listed("/recruitment-plans", status="closed")] == ["spain-2024"]
     closed = await walk.refused(plan, method="PUT", seen=plan, content={**content, "target": 5})
     assert closed["code"] == "partner.plan_closed"
+
+
+# -- from the application to the end of the last contract
+
+CONTRACTS = [UUID(int=n) for n in (901, 902)]
+CAUSES = [UUID(int=n) for n in (911, 912)]
+STOCK = "opening_stock_delivered"
+STARS: dict[str, Any] = {
+    "title": "Stars",
+    "kinds": ["franchisee"],
+    "period": "year",
+    "tiers": [
+        {"code": "member", "title": "Member"},
+        {
+            "code": "gold",
+            "title": "Gold",
+            "criteria": [{"at_least": "90"}],
+            "periods": 2,
+            "benefits": [{"code": "leads", "text": "Leads come first."}],
+        },
+    ],
+}
+
+
+async def signs(walk: Walk, partner: UUID, contract: UUID, day: str = "2024-01-10") -> None:
+    starts = date.fromisoformat(day)
+    signed = PartnerSigned(contract_id=contract, partner_id=partner, areas=("ES-MD",), effective_from=starts)
+    await walk.says("contract", signed, on=instant(day))
+
+
+async def evaluated(walk: Walk, partner: UUID, year: int, total: int) -> None:
+    told = PartnerEvaluated(
+        partner_id=partner,
+        period=str(year),
+        scorecard="all",
+        scorecard_version=1,
+        scores=(),
+        total=Decimal(total),
+        band="good",
+        trend=None,
+        percentile=None,
+        cohort_size=1,
+    )
+    await walk.says("performance", told, on=instant(f"{year + 1}-01-15"))
+
+
+async def test_a_partner_goes_from_its_application_to_the_end_of_its_last_contract(walk: Walk) -> None:
+    await walk.publish(AT, STANDARD)
+    partner = await walk.register("CENTRO SL", "2024-01-02")
+    at = f"/partners/{partner}"
+    opening, waiver = f"{at}/outlet-opening", f"{at}/checklist/{STOCK}/waiver"
+
+    # The outlet: each refusal, a day that is promised, and a waiver by two.
+    assert (await walk.refused(opening))["code"] == "partner.not_signed"
+    await signs(walk, partner, CONTRACTS[0])
+    critical = await walk.refused(opening)
+    assert (critical["code"], critical["items"]) == ("partner.critical_items_open", ["premises_approved"])
+    await walk.done(f"{at}/checklist/premises_approved/completion")
+    mandatory = await walk.refused(opening)
+    assert (mandatory["code"], mandatory["items"]) == ("partner.mandatory_items_open", [STOCK])
+    past = await walk.refused(f"{at}/checklist/{STOCK}/due-day", method="PUT", due_on="2000-01-01")
+    assert past["code"] == "partner.due_day_past"
+    late: dict[str, Any] = {"reason": "The supplier is late."}
+    unwaivable = await walk.refused(f"{at}/checklist/premises_approved/waiver", seen=at, **late)
+    assert (unwaivable["code"], unwaivable["severity"]) == ("partner.only_mandatory_items_waived", "critical")
+    assert await walk.done(f"{at}/checklist/{STOCK}/due-day", method="PUT", due_on="2999-01-01") == [
+        "ChecklistItemDated"
+    ]
+    assert await walk.done(opening, time_zone="Europe/Madrid") == ["OutletOpened"]
+    (due,) = await walk.listed("/checklist-items", partner_id=str(partner), due_before="2999-01-02")
+    assert (due["item"], due["status"]) == (STOCK, "open")
+    assert await walk.done(waiver, seen=at, **late) == ["ChecklistWaiverProposed"]
+    assert (await walk.refused(waiver, seen=at, **late))["code"] == "partner.second_person_needed"
+    assert await walk.done(waiver, who=walk.colleague, seen=at, **late) == ["ChecklistItemWaived"]
+
+    # Activation, when the contract and the training are there, too.
+    assert (await walk.see(at))["missing_for_launch"] == ["a contract in force", "a completed training"]
+    await walk.says("contract", ContractInForce(contract_id=CONTRACTS[0], partner_id=partner), on=instant("2024-01-15"))
+    passed = TrainingCompleted(
+        enrolment_id=uuid4(), partner_id=partner, course="hygiene", required_for_launch=True, score=Decimal(90)
+    )
+    await walk.says("training", passed, on=instant("2024-02-01"))
+    assert (await walk.see(at))["status"] == "active"
+
+    # A suspension with two causes ends with the second; neither opens an outlet meanwhile.
+    for cause in CAUSES:
+        imposed = RestrictionImposed(
+            restriction_id=cause, partner_id=partner, kind="suspension", reason="Unpaid.", evidence=()
+        )
+        await walk.says("risk", imposed, on=instant("2024-03-01"))
+    assert await walk.done(f"{at}/outlets", name="Uptown", area="ES-M") == ["OutletPlanned", "ChecklistDrawnUp"]
+    (second,) = await walk.listed("/outlets", partner_id=str(partner), status="planned")
+    elsewhere = {"outlet_id": second["outlet_id"]}
+    barred = await walk.say(walk.us, opening, **elsewhere)
+    assert (barred.json()["code"], barred.json()["reasons"]) == ("partner.suspended", ["Unpaid.", "Unpaid."])
+    for cause, status in zip(CAUSES, ("suspended", "active"), strict=True):
+        lifted = RestrictionLifted(restriction_id=cause, partner_id=partner, kind="suspension", reason="Paid.")
+        await walk.says("risk", lifted, on=instant("2024-03-05"))
+        assert (await walk.see(at))["status"] == status
+
+    await rises(walk, partner)
+
+    # Two contracts: the partner ends with the second, and not before.
+    await signs(walk, partner, CONTRACTS[1], "2026-02-01")
+    for contract, status in zip(CONTRACTS, ("active", "terminated"), strict=True):
+        ended = ContractTerminated(contract_id=contract, partner_id=partner, reason="Unpaid.")
+        await walk.says("contract", ended, on=instant("2026-03-01"))
+        assert (await walk.see(at))["status"] == status
+    over = await walk.refused(f"{at}/outlets", name="Downtown", area="ES-M")
+    assert (over["code"], over["its_status"]) == ("partner.out", "terminated")
+    await walk.done(f"{at}/outlet-closing", reason="The end.")
+    assert len(await walk.listed("/outlets", partner_id=str(partner), status="closed")) == 1
+
+
+async def rises(walk: Walk, partner: UUID) -> None:
+    """Into a programme, and up in it."""
+    programme, at = "/programmes/stars", f"/partners/{partner}"
+    mine = f"{at}/programmes/stars"
+    join: dict[str, Any] = {"reason": "Signed up."}
+    assert (await walk.refused(mine, method="PUT", **join))["code"] == "partner.programme_unknown"
+    turned = {**STARS, "tiers": STARS["tiers"][::-1]}
+    refused = await walk.refused(f"{programme}/draft", method="PUT", content=turned)
+    assert (refused["code"], refused["tier"]) == ("partner.first_tier_asks", "gold")
+    await walk.publish(programme, STARS)
+    assert await walk.done(mine, method="PUT", **join) == ["ProgrammeJoined", "PartnerTierChanged"]
+    decision: dict[str, Any] = {"to_tier": "gold", "accept": True, "reason": "Two good years."}
+    early = await walk.refused(f"{mine}/tier-decision", seen=at, **decision)
+    assert (early["code"], early["tier"], early["proposed"]) == ("partner.tier_not_proposed", "member", None)
+    await evaluated(walk, partner, 2024, 95)
+    following = await walk.see(f"{mine}/next-tier")
+    assert (following["tier"], following["next_tier"]) == ("member", "gold")
+    assert [(each["what"], each["needed"], each["has"]) for each in following["missing"]] == [("evaluations", "2", "1")]
+    harder = {**STARS, "tiers": [STARS["tiers"][0], {**STARS["tiers"][1], "criteria": [{"at_least": "99"}]}]}
+    await evaluated(walk, partner, 2025, 93)
+    (waiting,) = await walk.listed("/memberships", direction="promotion")
+    assert (waiting["partner_id"], waiting["tier"], waiting["proposed_tier"]) == (str(partner), "member", "gold")
+    assert len(waiting["evidence"]) == 2
+    await walk.done(f"{programme}/draft", method="PUT", seen=programme, content=harder)
+    preview = await walk.see(f"{programme}/draft/preview")
+    assert (preview["members"], preview["placed_otherwise"]) == (1, 1)
+    assert (preview["partners"][0]["proposed_tier"], preview["partners"][0]["proposed_tier_then"]) == ("gold", "member")
+    await walk.done(f"{programme}/draft/discarding")
+    assert await walk.done(f"{mine}/tier-decision", seen=at, **decision) == ["PartnerTierChanged"]
+    seen = await walk.see(mine)
+    assert (seen["tier"], [each["code"] for each in seen["benefits"]]) == ("gold", ["leads"])
+    assert (await walk.see(f"{mine}/next-tier"))["next_tier"] is None
+    assert (await walk.see(at))["tiers"] == [{"programme": "stars", "tier": "gold"}]
+
+
+# -- ownership
+
+
+TRANSFER: dict[str, Any] = {
+    "legal_name": "NORTE SL",
+    "owners": [{"name": "Ana Gil", "email": "ana@example.com"}],
+    "reason": "The business was sold.",
+}
+
+
+async def test_a_business_becomes_anothers_under_its_own_id_and_people_stay_sealed(walk: Walk) -> None:
+    await walk.publish(AT, STANDARD)
+    partner = await walk.register("CENTRO SL", "2024-01-02")
+    other = await walk.register("SUR SL", "2024-01-02")
+    at = f"/partners/{partner}"
+    transfer = f"{at}/ownership-transfer"
+    assert (await walk.refused(transfer, method="PUT", **TRANSFER))["code"] == "partner.not_signed"
+    await signs(walk, partner, CONTRACTS[0])
+    tax: dict[str, Any] = {"tax_ids": [{"country": "ES", "scheme": "NIF", "value": "B-12345678"}], "currency": "EUR"}
+    await walk.done(f"{at}/details", method="PUT", seen=at, **tax)
+    written: dict[str, Any] = {"tax_ids": [{"country": "ES", "scheme": "NIF", "value": "b12345678"}]}
+    theirs = f"/partners/{other}"
+    taken = await walk.refused(f"{theirs}/details", method="PUT", seen=theirs, **written)
+    assert (taken["code"], taken["held_by"]) == ("partner.tax_id_taken", str(partner))
+    owner = uuid4()
+    await walk.done(f"{at}/contacts/{owner}", method="PUT", role="owner", name="Eva Sanz")
+
+    nothing = await walk.refused(f"{transfer}/approval", seen=at)
+    assert nothing["code"] == "partner.no_transfer_proposed"
+    await walk.done(transfer, method="PUT", **{**TRANSFER, "legal_name": "Sur, S.L."})
+    name = await walk.refused(f"{transfer}/approval", who=walk.colleague, seen=at)
+    assert (name["code"], name["held_by"]) == ("partner.name_taken", str(other))
+    assert await walk.done(transfer, method="PUT", **TRANSFER) == ["TransferProposed"]
+    assert (await walk.refused(f"{transfer}/approval", seen=at))["code"] == "partner.second_person_needed"
+    assert (await walk.see(at))["transfer_proposed"]["legal_name"] == "NORTE SL"
+    done = await walk.done(f"{transfer}/approval", who=walk.colleague, seen=at)
+    assert done == ["PartnerTransferred", "PartnerDetailsChanged", "ContactRemoved", "ContactChanged"]
+    seen = await walk.see(at)
+    assert (seen["legal_name"], seen["tax_ids"], seen["contracts"][0]["contract_id"]) == (
+        "NORTE SL",
+        [],
+        str(CONTRACTS[0]),
+    )
+    (listed,) = await walk.listed("/partners", name="norte")
+    assert listed["partner_id"] == str(partner)
+    people = (await walk.see(f"{at}/personal-data"))["contacts"]
+    assert [(each["role"], each["name"]) for each in people] == [("owner", "Ana Gil")]
+    history = (await walk.us.get(f"{at}/history")).text
+    assert "CENTRO SL" in history, "the history stays"
+    assert "Ana Gil" not in history
+    assert "Eva Sanz" not in history
+    await walk.done(f"{theirs}/details", method="PUT", seen=theirs, **written)  # the tax id is nobody's by now
+
+
+async def test_of_a_suspension_and_a_transfer_at_once_exactly_one_comes_first(walk: Walk) -> None:
+    await walk.publish(AT, STANDARD)
+    partner = await walk.register("CENTRO SL", "2024-01-02")
+    await signs(walk, partner, CONTRACTS[0])
+    at = f"/partners/{partner}"
+    transfer = f"{at}/ownership-transfer"
+    await walk.done(transfer, method="PUT", **TRANSFER)
+    imposed = RestrictionImposed(
+        restriction_id=CAUSES[0], partner_id=partner, kind="suspension", reason="Unpaid.", evidence=()
+    )
+    answer, _ = await asyncio.gather(
+        walk.say(walk.colleague, f"{transfer}/approval", seen=at),
+        walk.says("risk", imposed, on=instant("2024-03-01")),
+    )
+    happened = [event["type"].split(".")[2] for event in await walk.listed(f"{at}/history", limit=100)]
+    assert (await walk.see(at))["status"] == "suspended", "a suspension is never lost"
+    if answer.status_code == 201:
+        assert happened.index("PartnerTransferred") < happened.index("PartnerSuspended")
+    else:
+        assert (answer.status_code, answer.json()["code"]) in ((412, "version_mismatch"), (409, "partner.suspended"))
+        assert "PartnerTransferred" not in happened
+    # Whichever came first: while it is suspended the business is nobody else's, and dropping ends the matter.
+    again = await walk.refused(f"{transfer}/approval", who=walk.past, seen=at)
+    expected = "partner.no_transfer_proposed" if answer.status_code == 201 else "partner.suspended"
+    assert again["code"] == expected
+    anew = await walk.refused(transfer, method="PUT", **{**TRANSFER, "legal_name": "OESTE SL"})
+    assert (anew["code"], anew["reasons"]) == ("partner.suspended", ["Unpaid."])
+    if answer.status_code != 201:
+        assert await walk.done(f"{transfer}/dropping", reason="Not now.") == ["TransferDropped"]
+
+
+# -- registers
+
+
+async def test_principals_brands_and_channels_are_kept_with_what_others_call_them(walk: Walk) -> None:
+    brand, channel = "/brands/burgers", "/channels/franchise"
+    told = {"of": "brand", "name": "Burgers", "principal": "burgers-sa"}
+    unknown = await walk.refused(brand, method="PUT", content=told)
+    assert (unknown["code"], unknown["principal"]) == ("partner.principal_unknown", "burgers-sa")
+    principal = {
+        "of": "principal",
+        "name": "Burgers SA",
+        "country": "ES",
+        "time_zone": "Europe/Madrid",
+        "currency": "EUR",
+    }
+    assert await walk.done("/principals/burgers-sa", method="PUT", content=principal) == ["RegisterEntryKept"]
+    await walk.done(brand, method="PUT", content=told)
+    ways = {"of": "channel", "name": "Franchises", "principal": "burgers-sa", "kind": "franchise"}
+    await walk.done(channel, method="PUT", content=ways)
+    for path in ("/principals/burgers-sa", brand, channel):
+        assert await walk.done(f"{path}/external-references/erp", method="PUT", key="E-1") == ["RegisterEntryLinked"]
+        assert (await walk.see(path))["external_refs"] == [{"system": "erp", "key": "E-1"}]
+    (listed,) = await walk.listed("/brands", principal="burgers-sa")
+    assert (listed["code"], listed["content"]["name"]) == ("burgers", "Burgers")
+    await walk.done(f"{brand}/retirement", reason="Sold.")
+    retired = await walk.refused(brand, method="PUT", seen=brand, content={**told, "name": "Other"})
+    assert (retired["code"], retired["entry"]) == ("partner.register_entry_retired", "burgers")
+    assert await walk.listed("/brands", status="kept") == []
+
+
+async def test_a_checklist_is_published_for_a_kind_and_newcomers_get_it(walk: Walk) -> None:
+    await walk.publish(AT, STANDARD)
+    before = await walk.register("ANTES SL", "2024-01-02")
+    at = "/opening-checklists/franchisee"
+    licence = {"code": "licence", "title": "The licence is there", "severity": "critical"}
+    twice = await walk.refused(f"{at}/draft", method="PUT", content={"items": [licence, licence]})
+    assert twice["code"] == "partner.checklist_item_twice"
+    await walk.done(f"{at}/draft", method="PUT", content={"items": [licence]})
+    assert (await walk.see(f"{at}/draft/preview"))["newcomers_who_keep_theirs"] == 1
+    await walk.done(f"{at}/publication", seen=at)
+    after = await walk.register("DESPUES SL", "2024-01-02")
+    outlets = [(await walk.see(f"/partners/{id}"))["outlet"] for id in (before, after)]
+    lists = [[each["code"] for each in outlet["checklist"]] for outlet in outlets]
+    assert lists == [["premises_approved", STOCK, "opening_event_held"], ["licence"]]
+    reference = f"/partners/{after}/outlets/{outlets[1]['outlet_id']}"
+    await walk.done(f"{reference}/external-references/erp", method="PUT", key="S-1")
+    (outlet,) = (await walk.see(f"/partners/{after}"))["outlets"]
+    assert outlet["external_refs"] == [{"system": "erp", "key": "S-1"}]

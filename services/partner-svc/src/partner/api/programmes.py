@@ -146,7 +146,7 @@ async def discard_programme(code: Code, command: DiscardDraft, handle: Handle) -
     return await handle(programmes, programme_id(code), command)
 
 
-router.add_api_route("", list_of(PROGRAMMES), methods=["GET"], dependencies=[READ, own(reads=["programmes"])])
+router.add_api_route("", list_of(PROGRAMMES), methods=["GET"], dependencies=[READ])
 
 
 @router.get("/{code}", dependencies=[READ])
