@@ -123,10 +123,6 @@ def tax_changes(partner_id: UUID, had: Sequence[UUID], claimed: Sequence[UUID]) 
     return [*gone, *(Send(tax_ids, id, ClaimTaxId(partner_id=partner_id)) for id in dict.fromkeys(claimed))]
 
 
-async def tax_releases(partner_id: UUID, held: Sequence[TaxId], seal: Sealing) -> list[Send]:
-    return tax_changes(partner_id, [await tax_stream(each, seal) for each in held], [])
-
-
 async def tax_stream(tax_id: TaxId, seal: Sealing) -> UUID:
     """The stream in which it is taken. A person's is found by what cannot be read back; once they were erased it is
     nobody's."""
@@ -174,8 +170,9 @@ async def erase_person(
     # A refusal has to come before anything is destroyed.
     trader = partner.holder.id if partner.holder is not None and partner.holder.sole_trader else None
     master_data.erase(partner.data, partner_id, person_id, trader=trader, out=partner.out)
+    had = [await tax_stream(each, seal) for each in partner.data.tax_ids] if person_id == trader else []
     await seal.erase(person_id)
-    return await handle(partners, partner_id, command)
+    return await handle(partners, partner_id, command, also=tax_changes(partner_id, had, []))
 
 
 @router.get("/personal-data", dependencies=[READ, PERSONAL, own("partner_id")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID, uuid5
 
@@ -9,10 +10,10 @@ from engine import Command, Send
 from events.sealed import is_sealed
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from service import By, Handle, HandleSeen, NewId, Read, Receipt, Seal, scope
+from service import By, Handle, HandleSeen, Read, Receipt, Seal, scope
 from service.sealing import Sealing
 
-from partner.api.master_data import Email, Phone, opened_value, registered, tax_releases
+from partner.api.master_data import Email, Phone, opened_value, registered, tax_changes, tax_stream
 from partner.domain.ownership import ApproveTransfer, DropTransfer, NewOwner, ProposeTransfer
 from partner.domain.partner import partners
 from partner.domain.registration import NAMES, TakeName, name_id, registered_names
@@ -49,10 +50,11 @@ class Approval(Command):
 
 @router.put("", dependencies=[DECIDE])
 async def propose_transfer(
-    partner_id: UUID, body: TransferContent, id: NewId, by: By, db: Read, seal: Seal, handle: Handle
+    partner_id: UUID, body: TransferContent, by: By, db: Read, seal: Seal, handle: Handle
 ) -> Receipt:
     """The partner's business is to be another's. Nothing changes before another person approves it."""
     await registered(db, partner_id)
+    id = await person_of(partner_id, body.legal_name, seal)
     legal_name: str = body.legal_name
     if body.sole_trader:
         legal_name = (await seal.seal(id, {"legal_name": body.legal_name}))["legal_name"] or ""
@@ -61,11 +63,16 @@ async def propose_transfer(
         holder_id=id,
         legal_name=legal_name,
         sole_trader=body.sole_trader,
-        owners=tuple([await sealed(uuid5(id, str(n)), each, seal) for n, each in enumerate(body.owners)]),
+        owners=tuple([await sealed(await person_of(id, each.name, seal), each, seal) for each in body.owners]),
         reason=body.reason,
         by=by,
     )
     return await handle(partners, partner_id, command)
+
+
+async def person_of(of: UUID, name: str, seal: Sealing) -> UUID:
+    """The same for the same name, so that the same proposal again changes nothing; nobody finds the name by it."""
+    return uuid5(of, str(await seal.blind(normalised(name))))
 
 
 async def sealed(person_id: UUID, owner: OwnerContent, seal: Sealing) -> NewOwner:
@@ -81,12 +88,19 @@ async def approve_transfer(
     stay. Another person than who proposed it has to say so. Former owners are contacts no more, tax ids are to be told
     anew. If-Match names the version that was looked at."""
     partner = await registered(db, partner_id)
-    takes = []
-    if partner.handover is not None:
-        takes = takes_name(partner_id, partner.handover.to, await name_stream(partner.handover.to, seal))
-    released = await tax_releases(partner_id, partner.data.tax_ids, seal)
+    to = None if partner.handover is None else partner.handover.to
+    stream = None if to is None else await name_stream(to, seal)
+    had = [await tax_stream(each, seal) for each in partner.data.tax_ids]
     command = ApproveTransfer(by=by, occurred_at=body.occurred_at)
-    return await handle(partners, partner_id, command, also=[*takes, *released])
+    return await handle(partners, partner_id, command, also=goes_with_it(partner_id, to, stream, had))
+
+
+def goes_with_it(partner_id: UUID, to: Holder | None, stream: UUID | None, had: Sequence[UUID]) -> list[Send]:
+    """The new holder's name is taken, where it is nobody's yet, and the former one's tax ids are nobody's."""
+    released = tax_changes(partner_id, had, [])
+    if to is None or stream is None:
+        return released
+    return [Send(registered_names, stream, TakeName(partner_id=partner_id, legal_name=to.legal_name)), *released]
 
 
 async def name_stream(holder: Holder, seal: Sealing) -> UUID:
@@ -95,10 +109,6 @@ async def name_stream(holder: Holder, seal: Sealing) -> UUID:
         return name_id(holder.legal_name)
     name = await opened_value(seal, "legal_name", holder.legal_name)
     return uuid5(NAMES, str(await seal.blind(normalised(name or str(holder.id)))))
-
-
-def takes_name(partner_id: UUID, holder: Holder, stream: UUID) -> list[Send]:
-    return [Send(registered_names, stream, TakeName(partner_id=partner_id, legal_name=holder.legal_name))]
 
 
 @router.post("/dropping", status_code=201, dependencies=[DECIDE])

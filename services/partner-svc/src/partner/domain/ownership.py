@@ -3,7 +3,7 @@ with all its history, its contracts and its outlets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Annotated, TypeAlias
@@ -58,7 +58,7 @@ OwnershipEvent: TypeAlias = (
 
 
 class ProposeTransfer(Command):
-    """`holder_id` is new with each: what is sealed of one holder is never opened with another's key."""
+    """`holder_id` is another for each holder: what is sealed of one is not opened with another's key."""
 
     holder_id: UUID
     legal_name: LegalName | Sealed
@@ -84,7 +84,9 @@ OwnershipCommand: TypeAlias = ProposeTransfer | ApproveTransfer | DropTransfer
 
 def propose(partner: Partner, id: UUID, command: ProposeTransfer) -> list[OwnershipEvent]:
     wanted = Holder(command.holder_id, command.legal_name, command.sole_trader)
-    if partner.handover is not None and partner.handover.to == wanted:
+    before = partner.handover
+    owners = told(command.owners)
+    if before is not None and (before.to, before.owners, before.reason) == (wanted, owners, command.reason):
         return []
     refuse_out(partner)
     refuse_unsigned(partner)
@@ -113,8 +115,8 @@ def approve(partner: Partner, id: UUID, holder: Holder, command: ApproveTransfer
         if contact.role == "owner"
     ]
     coming = [
-        ContactChanged.model_validate({"partner_id": id, "person_id": person, "role": "owner", **told})
-        for person, told in handover.owners.items()
+        ContactChanged.model_validate({"partner_id": id, "person_id": person, "role": "owner", **each})
+        for person, each in handover.owners.items()
     ]
     if not partner.data.tax_ids:
         return [transferred, *leaving, *coming]
@@ -125,6 +127,11 @@ def approve(partner: Partner, id: UUID, holder: Holder, command: ApproveTransfer
 def drop(partner: Partner, id: UUID, reason: str) -> list[OwnershipEvent]:
     proposed_in(partner)
     return [TransferDropped(partner_id=id, reason=reason)]
+
+
+def told(owners: Sequence[NewOwner]) -> dict[UUID, Mapping[str, str | None]]:
+    """By person, as contacts are."""
+    return {each.person_id: {"name": each.name, "email": each.email, "phone": each.phone} for each in owners}
 
 
 def proposed_in(partner: Partner) -> Handover:
@@ -139,10 +146,7 @@ def proposed_in(partner: Partner) -> Handover:
 def evolve(partner: Partner, event: TransferProposed | TransferDropped | PartnerTransferred) -> Partner:
     match event:
         case TransferProposed(holder=holder, owners=owners, reason=reason, by=by):
-            told: Mapping[UUID, Mapping[str, str | None]] = {
-                each.person_id: {"name": each.name, "email": each.email, "phone": each.phone} for each in owners
-            }
-            return replace(partner, handover=Handover(holder, told, reason, by))
+            return replace(partner, handover=Handover(holder, told(owners), reason, by))
         case TransferDropped():
             return replace(partner, handover=None)
         case PartnerTransferred():

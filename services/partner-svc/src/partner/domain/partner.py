@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TypeAlias, assert_never
@@ -168,72 +169,71 @@ def register(partner: Partner, command: RegisterPartner) -> list[PartnerEvent]:
 def decide(command: PartnerCommand, partner: Partner, now: datetime) -> list[PartnerEvent]:
     if isinstance(command, RegisterPartner):
         return register(partner, command)
-    if partner.registration is None or partner.holder is None:
+    registration, holder = partner.registration, partner.holder
+    if registration is None or holder is None:
         raise Unknown("partner.partner_unknown")
-    id = partner.registration.partner_id
-    events = decide_of_registered(command, partner, id, partner.holder, now)
-    after = partners.fold(events, partner)
-    if events and after.status is Status.ONBOARDING and not after.missing_for_launch():
-        return [*events, PartnerActivated(partner_id=id)]
-    return events
-
-
-def decide_of_registered(
-    command: OfRegistered, partner: Partner, id: UUID, holder: Holder, now: datetime
-) -> list[PartnerEvent]:
+    id = registration.partner_id
     today = day_in("UTC", now)
     match command:
         case TakeOnContract():
-            return [*contracts.take_on_contract(partner, id, command)]
+            return launched(partner, id, contracts.take_on_contract(partner, id, command))
         case BringContractIntoForce(contract_id=contract_id):
-            return [*contracts.bring_contract_into_force(partner, id, contract_id)]
+            return launched(partner, id, contracts.bring_contract_into_force(partner, id, contract_id))
         case EndContract():
-            return [*contracts.end_contract(partner, id, command)]
+            return launched(partner, id, contracts.end_contract(partner, id, command))
         case RequireTraining():
-            return [*contracts.require_training(partner, id, command)]
+            return launched(partner, id, contracts.require_training(partner, id, command))
         case PassTraining():
-            return [*contracts.pass_training(partner, id, command)]
+            return launched(partner, id, contracts.pass_training(partner, id, command))
         case LapseProspect(reason=reason):
-            return [*contracts.lapse(partner, id, reason)]
+            return launched(partner, id, contracts.lapse(partner, id, reason))
         case PlanOutlet():
-            return [*outlet.plan(partner, id, command)]
+            return launched(partner, id, outlet.plan(partner, id, command))
         case CompleteChecklistItem():
-            return [*outlet.complete_item(partner, id, command)]
+            return launched(partner, id, outlet.complete_item(partner, id, command))
         case DateChecklistItem():
-            return [*outlet.date_item(partner, id, command, today)]
+            return launched(partner, id, outlet.date_item(partner, id, command, today))
         case WaiveChecklistItem():
-            return [*outlet.waive_item(partner, id, command)]
+            return launched(partner, id, outlet.waive_item(partner, id, command))
         case OpenOutlet(time_zone=zone):
-            return [*outlet.open_outlet(partner, id, command, day_in(zone, now))]
+            return launched(partner, id, outlet.open_outlet(partner, id, command, day_in(zone, now)))
         case ChangeOutlet():
-            return [*outlet.change_outlet(partner, id, command)]
+            return launched(partner, id, outlet.change_outlet(partner, id, command))
         case CloseOutlet(time_zone=zone):
-            return [*outlet.close_outlet(partner, id, command, day_in(zone, now))]
+            return launched(partner, id, outlet.close_outlet(partner, id, command, day_in(zone, now)))
         case LinkOutletReference():
-            return [*outlet.link(partner, id, command)]
+            return launched(partner, id, outlet.link(partner, id, command))
         case Suspend(cause=cause):
-            return [*suspension.suspend(partner, id, cause)]
+            return launched(partner, id, suspension.suspend(partner, id, cause))
         case LiftSuspension(cause_id=cause_id):
-            return [*suspension.lift(partner, id, cause_id)]
+            return launched(partner, id, suspension.lift(partner, id, cause_id))
         case JoinProgramme():
-            return [*membership.join(partner, id, command, today)]
+            return launched(partner, id, membership.join(partner, id, command, today))
         case ConsiderEvaluation():
-            return [*membership.consider(partner, id, command, today)]
+            return launched(partner, id, membership.consider(partner, id, command, today))
         case DecideTier():
-            return [*membership.decide_tier(partner, id, command)]
+            return launched(partner, id, membership.decide_tier(partner, id, command))
         case LeaveProgramme():
-            return [*membership.leave(partner, id, command)]
+            return launched(partner, id, membership.leave(partner, id, command))
         case ProposeTransfer():
-            return [*ownership.propose(partner, id, command)]
+            return launched(partner, id, ownership.propose(partner, id, command))
         case ApproveTransfer():
-            return [*ownership.approve(partner, id, holder, command, today)]
+            return launched(partner, id, ownership.approve(partner, id, holder, command, today))
         case DropTransfer(reason=reason):
-            return [*ownership.drop(partner, id, reason)]
+            return launched(partner, id, ownership.drop(partner, id, reason))
         case ChangeDetails() | LinkExternalReference() | KeepContact() | RemoveContact() | ErasePerson():
             trader = holder.id if holder.sole_trader else None
-            return [*master_data.decide(command, partner.data, id, trader=trader, out=partner.out)]
+            return launched(partner, id, master_data.decide(command, partner.data, id, trader=trader, out=partner.out))
         case _:
             assert_never(command)
+
+
+def launched(partner: Partner, id: UUID, events: Sequence[PartnerEvent]) -> list[PartnerEvent]:
+    """Whatever was missing last for the launch activates the partner."""
+    after = partners.fold(events, partner)
+    if events and after.status is Status.ONBOARDING and not after.missing_for_launch():
+        return [*events, PartnerActivated(partner_id=id)]
+    return [*events]
 
 
 def day_in(zone: str, now: datetime) -> date:
