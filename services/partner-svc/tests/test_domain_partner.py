@@ -135,6 +135,7 @@ def test_a_registered_partner_is_prospective_and_has_an_outlet_with_a_checklist(
     state = partners.fold(story.registered)
     assert state.status is Status.PROSPECTIVE
     assert [item.code for item in state.first_outlet.items] == [item.code for item in OPENING_CHECKLIST]
+    assert {item.severity for item in state.first_outlet.items} == {"critical", "mandatory", "optional"}
 
 
 def test_registering_it_again_changes_nothing_and_as_somebody_else_is_refused(
