@@ -143,7 +143,7 @@ class Walk:
         return await self.done(f"{path}/scores", **body)
 
     async def meet(self, path: str) -> None:
-        body: dict[str, Any] = {"held_on": "2026-01-02", "outcome": "recommended", "summary": "Knows the trade."}
+        body: dict[str, Any] = {"held_on": "2024-01-02", "outcome": "recommended", "summary": "Knows the trade."}
         assert await self.done(f"{path}/interviews", **body) == ["InterviewHeld"]
 
     async def register(self, name: str, day: str | None = None, **changes: Any) -> UUID:
@@ -205,7 +205,7 @@ async def test_an_application_goes_through_screening_scores_and_interview_to_an_
     assert await walk.done(f"{path}/screening", **poor) == ["ApplicationScreened"]
     (screened,) = await walk.listed("/applications", status="screened")
     assert screened["failed_gates"] == ["own_funds"]
-    early: dict[str, Any] = {"held_on": "2026-01-02", "outcome": "recommended", "summary": "Knows the trade."}
+    early: dict[str, Any] = {"held_on": "2024-01-02", "outcome": "recommended", "summary": "Knows the trade."}
     assert (await walk.refused(f"{path}/interviews", **early))["code"] == "partner.application_not_scored"
     unsure = {"experience": "0.4", "location": "0.4"}
     evidence = {"location": ["lease-2026-11"]}
@@ -617,6 +617,8 @@ async def test_of_a_suspension_and_a_transfer_at_once_exactly_one_comes_first(wa
     imposed = RestrictionImposed(
         restriction_id=CAUSES[0], partner_id=partner, kind="suspension", reason="Unpaid.", evidence=()
     )
+    # The other service speaks up before, so that both are as quick as they can be.
+    await walk.says("risk", imposed.model_copy(update={"kind": "order_block"}), on=instant("2024-02-28"))
     answer, _ = await asyncio.gather(
         walk.say(walk.colleague, f"{transfer}/approval", seen=at),
         walk.says("risk", imposed, on=instant("2024-03-01")),
