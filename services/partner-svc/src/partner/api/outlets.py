@@ -27,7 +27,7 @@ from service import (
     scope,
 )
 
-from partner.api.shown import ChecklistItemView, ChecklistPreview, ChecklistView, OutletRow, checklist_view
+from partner.api.shown_registry import ChecklistItemView, ChecklistPreview, ChecklistView, OutletRow, checklist_view
 from partner.api.versioned import shown
 from partner.domain.checklist import ChecklistContent, DraftChecklist, checklist_id, opening_checklists
 from partner.domain.outlet import (

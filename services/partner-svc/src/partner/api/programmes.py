@@ -22,7 +22,7 @@ from service import (
     scope,
 )
 
-from partner.api.shown import (
+from partner.api.shown_registry import (
     MembershipRow,
     MembershipView,
     NextTier,

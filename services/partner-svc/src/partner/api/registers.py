@@ -8,7 +8,7 @@ from engine import Command, Unknown
 from fastapi import APIRouter
 from service import At, Collection, Filter, Handle, HandlePut, Read, Receipt, list_of, scope
 
-from partner.api.shown import BrandView, ChannelView, PrincipalView, entry_view
+from partner.api.shown_registry import BrandView, ChannelView, PrincipalView, entry_view
 from partner.domain.register import (
     Brand,
     Channel,
