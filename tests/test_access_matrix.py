@@ -40,8 +40,19 @@ from events.contract import ContractTerms
 from fastapi import FastAPI
 from joserfc.jwk import KeySet
 from partner.domain.application import Apply, applications
+from partner.domain.launch import TakeOnContract
+from partner.domain.membership import JoinProgramme
 from partner.domain.partner import RegisterPartner, partners
+from partner.domain.programme import (
+    DraftProgramme,
+    ProgrammeContent,
+    ProgrammeTerms,
+    Tier,
+    programme_id,
+    programmes,
+)
 from partner.domain.registration import Registration
+from partner.domain.versions import Publish
 from performance.api.operational import NOUNS
 from performance.domain.kpi_report import RecordReport, ReportKPI, kpi_reports
 from performance.domain.metric import DefineMetric, MetricTerms, metric_id, metrics
@@ -233,6 +244,20 @@ async def partner_things(things: Things, whose: UUID) -> None:
         outlet_name="Main Street",
     )
     await things.do(applications, apply.application_id, apply, application_id=apply.application_id)
+    await tier_things(things, whose)
+
+
+async def tier_things(things: Things, whose: UUID) -> None:
+    """A partner that has signed is in a programme, which is there for both."""
+    content = ProgrammeContent(
+        title="Stars", kinds=("franchisee",), period="year", tiers=(Tier(code="member", title="Member"),)
+    )
+    if whose == MINE:
+        await things.do(programmes, programme_id("stars"), DraftProgramme(code="stars", content=content))
+        await things.do(programmes, programme_id("stars"), Publish())
+    await things.do(partners, whose, TakeOnContract(contract_id=uuid4(), effective_from=date(2025, 1, 1)))
+    terms = ProgrammeTerms(code="stars", version=1, **dict(content))
+    await things.do(partners, whose, JoinProgramme(terms=terms, reason="Signed."), code="stars")
 
 
 async def contract_things(things: Things, whose: UUID) -> None:

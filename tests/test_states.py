@@ -30,9 +30,9 @@ from events.states import (
 )
 from partner.domain.checklist import Outlet
 from partner.domain.master_data import MasterData
-from partner.domain.partner import Partner
-from partner.domain.partner import Status as PartnerStatus
 from partner.domain.registration import Registration
+from partner.domain.standing import Holder, Partner
+from partner.domain.standing import Status as PartnerStatus
 from partner.states import show_partner
 from performance.domain.evaluation import Evaluation, Evaluations
 from performance.states import show_evaluations
@@ -74,8 +74,9 @@ def test_a_suspended_partner_is_shown_with_why_and_its_outlet() -> None:
     )
     partner = Partner(
         registration,
+        Holder(ID, "Tesoro"),
         stage=PartnerStatus.ACTIVE,
-        outlet=Outlet(OUTLET, "Downtown", "US-AK", opened_on=date(2000, 2, 15)),
+        outlets={OUTLET: Outlet(OUTLET, "Downtown", "US-AK", opened_on=date(2000, 2, 15))},
         causes={CAUSE: SuspensionCause(cause_id=CAUSE, reason="Two evaluations below 85 in a row.")},
         data=MasterData(references={"erp": "V-1"}),
     )

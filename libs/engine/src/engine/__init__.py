@@ -4,7 +4,7 @@ from engine.decider import Command, Decider, Rejected, Unknown
 from engine.differences import Difference, differences
 from engine.facts import Context, Fact, Receipt
 from engine.reactions import Become, CancelTimer, Policy, Process, Reaction, Rows, Send, SetTimer, Step
-from engine.two_persons import Proposal, seconds
+from engine.two_persons import Proposal, refuse_same_person, seconds
 from engine.views import PublicState, Statement, Table, View
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "Unknown",
     "View",
     "differences",
+    "refuse_same_person",
     "seconds",
 ]

@@ -23,6 +23,11 @@ def seconds(wanted: Proposal, proposed: Proposal | None, refusal: str) -> bool:
     twice is a `refusal`, by its code."""
     if proposed is None or replace(proposed, by=wanted.by) != wanted:
         return False
-    if set(proposed.by) & set(wanted.by):
-        raise Rejected(refusal, proposed_by=list(proposed.by))
+    refuse_same_person(wanted.by, proposed.by, refusal)
     return True
+
+
+def refuse_same_person(by: tuple[str, ...], proposed_by: tuple[str, ...], refusal: str) -> None:
+    """Also where one of them acts in the other's name."""
+    if set(proposed_by) & set(by):
+        raise Rejected(refusal, proposed_by=list(proposed_by))

@@ -4,14 +4,14 @@ from engine import Receipt
 
 from service.access import Principal, scope
 from service.app import create_app
-from service.handling import By, Handle, HandleMany, HandlePut, HandleSeen, NewId, Theirs
+from service.handling import By, Handle, HandleMany, HandlePut, HandleSeen, InRoles, NewId, Theirs
 from service.imports import Import, import_routes
 from service.limits import body_limit
 from service.moments import NOW, At, Moment
 from service.paging import Collection, Filter, Listing, Page, listing, page
 from service.partners import own
 from service.problems import Invalid, Problem, ProblemError
-from service.reading import Happening, Read, history_of, list_of
+from service.reading import Clock, Happening, Read, history_of, list_of
 from service.routing import UnsafeRoute
 from service.sealing import Seal
 from service.settings import InvalidSettings, Settings
@@ -20,6 +20,7 @@ __all__ = [
     "NOW",
     "At",
     "By",
+    "Clock",
     "Collection",
     "Filter",
     "Handle",
@@ -28,6 +29,7 @@ __all__ = [
     "HandleSeen",
     "Happening",
     "Import",
+    "InRoles",
     "Invalid",
     "InvalidSettings",
     "Listing",

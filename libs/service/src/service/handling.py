@@ -17,7 +17,7 @@ from service.access import ScopeMissing
 from service.exchange import Exchange
 from service.partners import Closed, NothingThere, handles_own
 from service.problems import Invalid, ProblemError
-from service.reading import reading
+from service.reading import clock, reading
 
 S = TypeVar("S")
 T = TypeVar("T", bound=BaseModel)
@@ -218,6 +218,11 @@ def of_a_partner(request: Request) -> bool:
     return Caller(request.scope["cauce.exchange"]).principal.partner_id is not None
 
 
+def acting_as(request: Request) -> tuple[str, ...]:
+    """The roles of whoever acts, in order."""
+    return tuple(sorted(Caller(request.scope["cauce.exchange"]).principal.roles))
+
+
 Handle = Annotated[Handling, Depends(handling)]
 HandleSeen = Annotated[Handling, Depends(handling_seen)]
 HandlePut = Annotated[Handling, Depends(handling_put)]
@@ -227,9 +232,11 @@ By = Annotated[tuple[str, ...], Depends(acting)]
 """For decisions that need two persons: who takes this one."""
 Theirs = Annotated[bool, Depends(of_a_partner)]
 """Whether one of a partner's own people calls, for what only they may do."""
+InRoles = Annotated[tuple[str, ...], Depends(acting_as)]
+"""For decisions that need a role: those of who takes this one, by the token."""
 
 PROVIDERS: frozenset[Callable[..., Any]] = frozenset(
-    {handling, handling_seen, handling_put, handling_many, new_id, acting, of_a_partner, reading}
+    {handling, handling_seen, handling_put, handling_many, new_id, acting, of_a_partner, acting_as, reading, clock}
 )
 """Called by the kit's own routes with the request: as FastAPI dependencies each would cost a tenth
 of a whole request."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
@@ -154,7 +155,15 @@ def reading(request: Request) -> Reading:
     return Reading(request.scope["cauce.exchange"], narrowed(request))
 
 
+def clock(request: Request) -> datetime:
+    """The service's own, which a test can move."""
+    now: datetime = request.scope["cauce.exchange"].engine.clock()
+    return now
+
+
 Read = Annotated[Reading, Depends(reading)]
+Clock = Annotated[datetime, Depends(clock)]
+"""For answers that depend on the day on which they are asked for: what time it is."""
 
 
 def list_of(things: Collection[T], doc: str = "") -> Callable[..., Coroutine[Any, Any, Listing[T]]]:
