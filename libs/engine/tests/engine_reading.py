@@ -203,7 +203,8 @@ class Rig:
             " values ($1, 1, 1, 'topic', true, '{}')",
             view.name,
         )
-        return Subscription(f"risk.{view.name}.g1", ("partner",), ViewHandler(view, 1))
+        handler = ViewHandler(view, 1)
+        return Subscription(f"risk.{view.name}.g1", ("partner",), handler, prove=handler.prove)
 
     def place(self, subscription: Subscription, topic: Topic, partition: int = 0) -> Place:
         return Place(subscription.name, "partner", topic.id, partition)
@@ -223,7 +224,7 @@ class Rig:
         applier = applier or self.applier
         place = self.place(subscription, topic, partition)
         async with self.pool.acquire() as db:
-            epoch, start = await applier.take_over(db, place)
+            epoch, start = await applier.take_over(db, subscription, place)
         await applier.apply(subscription, place, epoch, heard, [r for r in topic.records if r[0] >= start])
 
     async def execute(self, decider: Decider[Any, Any, Any], id: UUID, command: Any) -> Receipt:

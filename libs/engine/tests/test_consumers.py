@@ -171,13 +171,27 @@ async def test_a_member_whose_partition_was_taken_by_another_applies_nothing_mor
     busy(topic)
     place = rig.place(policy, topic)
     async with rig.pool.acquire() as db:
-        epoch, _ = await rig.applier.take_over(db, place)
-        await rig.another().take_over(db, place)
+        epoch, _ = await rig.applier.take_over(db, policy, place)
+        await rig.another().take_over(db, policy, place)
     with pytest.raises(Fenced):
         await rig.applier.apply(policy, place, epoch, HEARD_FROM_PARTNER, topic.records)
     assert await rig.pool.fetchval("select count(*) from event") == 0
     await rig.consume(policy, topic)
     await assert_once(rig, topic, policy)
+
+
+async def test_a_member_that_has_not_heard_of_a_dropped_build_leaves_no_offsets_of_it_behind(rig: Rig) -> None:
+    topic, view = Topic(), await rig.view()
+    busy(topic)
+    await rig.consume(view, topic)
+    async with rig.pool.acquire() as db, db.transaction():
+        await db.execute("delete from view_build where name = 'heard'")
+        await db.execute("delete from consumer_offset where subscription = $1", view.name)
+        late = asyncio.create_task(rig.consume(view, topic, applier=rig.another()))
+        await until(rig.someone_waits, what="the member waits for the row of the build")
+    with pytest.raises(Fenced):
+        await late
+    assert await rig.offset(view, topic) is None
 
 
 async def test_a_take_over_waits_for_the_transaction_in_hand_and_goes_on_behind_it(rig: Rig) -> None:
@@ -202,7 +216,7 @@ async def test_offsets_passed_over_are_noticed_before_anything_is_applied(rig: R
     busy(topic)
     place = rig.place(policy, topic)
     async with rig.pool.acquire() as db:
-        epoch, _ = await rig.applier.take_over(db, place)
+        epoch, _ = await rig.applier.take_over(db, policy, place)
     await rig.applier.apply(policy, place, epoch, HEARD_FROM_PARTNER, topic.records[:5])
     with pytest.raises(Fenced, match="offsets 5 to 6 were passed over"):
         await rig.applier.apply(policy, place, epoch, HEARD_FROM_PARTNER, topic.records[7:])

@@ -182,7 +182,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         read already, and what it holds now is read again from its beginning, behind the watermark."""
         place = Place(subscription.name, self._sources[tp.topic].service, self._topic_ids[tp.topic], tp.partition)
         async with self._pool.acquire() as db:
-            epoch, next_offset = await self._applier.take_over(db, place)
+            epoch, next_offset = await self._applier.take_over(db, subscription, place)
             if next_offset not in kept:
                 log.error("topic_does_not_reach", place=str(place), wanted=next_offset, first=kept[0], end=kept[-1])
                 next_offset = kept[0]

@@ -211,10 +211,25 @@ class ViewHandler:
     generation: int
 
     async def __call__(self, work: Work, facts: Sequence[Fact[Any]]) -> None:
-        feed = await work.db.fetchval(
-            "select feed from view_build where name = $1 and generation = $2", self.view.name, self.generation
+        self._fed(
+            await work.db.fetchval(
+                "select feed from view_build where name = $1 and generation = $2", self.view.name, self.generation
+            )
         )
-        if feed in (None, "inline"):  # it took over, or was dropped, and this reader has not heard of it yet
-            raise Fenced(f"{work.subscription} is not fed from here any more")
         work.spans.projecting(facts)
         await run_statements(work.db, (s for fact in facts for s in self.view.project(fact)), self.generation)
+
+    async def prove(self, db: Db) -> None:
+        """Raises Fenced where it is not; else it is until the transaction ends."""
+        self._fed(
+            await db.fetchval(
+                "select feed from view_build where name = $1 and generation = $2 for share",
+                self.view.name,
+                self.generation,
+            )
+        )
+
+    def _fed(self, feed: str | None) -> None:
+        """It took over, or was dropped, and this reader has not heard of it yet."""
+        if feed in (None, "inline"):
+            raise Fenced(f"{self.view.name}: build {self.generation} is not fed from here any more")

@@ -72,7 +72,7 @@ class LogReader:
             try:
                 async with self._pool.acquire() as db:
                     if await self._lease.acquire(db):
-                        epoch, next_offset = await self._applier.take_over(db, self._place)
+                        epoch, next_offset = await self._applier.take_over(db, self._subscription, self._place)
                 if self._lease.epoch is not None:
                     await self._follow(epoch, next_offset)
                 delay = self._lease.seconds / 3

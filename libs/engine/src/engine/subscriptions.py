@@ -39,12 +39,14 @@ OWN_LOG = UUID(int=0)
 
 @dataclass(frozen=True)
 class Subscription:
-    """A handler with a name under which its offsets are kept, and what it hears."""
+    """A handler with a name under which its offsets are kept, and what it hears. `prove` raises Fenced where it has
+    offsets no more."""
 
     name: str
     sources: tuple[str, ...]
     handler: Handler
     since: datetime | None = None
+    prove: Callable[[Db], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +122,27 @@ class Applier:
         self._bites: dict[str, int] = {}  # by subscription: how many events were handled in time, of late
         self.progressed = asyncio.Event()  # pulsed after every commit; see Progress.until
 
-    async def take_over(self, db: Db, place: Place) -> tuple[int, int]:
+    async def take_over(self, db: Db, subscription: Subscription, place: Place) -> tuple[int, int]:
         """A new epoch for this place: whoever held it before is fenced. Returns (epoch, next offset). A topic made
-        anew starts at offset 0 behind the watermark of the one before it."""
-        row = await db.fetchrow(
-            "insert into consumer_offset (subscription, source, topic_id, partition, epoch, incarnation, last_position)"
-            " select $1, $2, $3, $4, 1, coalesce(o.incarnation, 0), coalesce(o.last_position, 0)"
-            " from (select 1) one left join lateral (select incarnation, last_position from consumer_offset"
-            "   where subscription = $1 and source = $2 and partition = $4"
-            "   order by incarnation desc, last_position desc limit 1) o on true"
-            " on conflict (subscription, topic_id, partition) do update set epoch = consumer_offset.epoch + 1"
-            " returning epoch, next_offset",
-            place.subscription,
-            place.source,
-            place.topic_id,
-            place.partition,
-        )
+        anew starts at offset 0 behind the watermark of the one before it. Raises Fenced for a view build that is gone:
+        its offsets went with it."""
+        async with db.transaction():
+            if subscription.prove is not None:
+                await subscription.prove(db)
+            row = await db.fetchrow(
+                "insert into consumer_offset"
+                " (subscription, source, topic_id, partition, epoch, incarnation, last_position)"
+                " select $1, $2, $3, $4, 1, coalesce(o.incarnation, 0), coalesce(o.last_position, 0)"
+                " from (select 1) one left join lateral (select incarnation, last_position from consumer_offset"
+                "   where subscription = $1 and source = $2 and partition = $4"
+                "   order by incarnation desc, last_position desc limit 1) o on true"
+                " on conflict (subscription, topic_id, partition) do update set epoch = consumer_offset.epoch + 1"
+                " returning epoch, next_offset",
+                place.subscription,
+                place.source,
+                place.topic_id,
+                place.partition,
+            )
         assert row is not None  # noqa: S101
         return row["epoch"], row["next_offset"]
 

@@ -78,7 +78,8 @@ class ViewBuilds:
 
     def subscription(self, build: Build) -> Subscription:
         name = f"{self._service}.{build.view.name}.g{build.generation}"
-        return Subscription(name, self.sources(build.view), ViewHandler(build.view, build.generation))
+        handler = ViewHandler(build.view, build.generation)
+        return Subscription(name, self.sources(build.view), handler, prove=handler.prove)
 
     # -- tables
 
