@@ -34,15 +34,8 @@ from partner.domain.standard import (
     StandardTerms,
 )
 from partner.domain.suspension import SuspensionCauseAdded
-from partner.views import (
-    APPLICATIONS,
-    PARTNERS,
-    STANDARDS,
-    VIEWS,
-    project_applications,
-    project_partners,
-    project_standards,
-)
+from partner.standard_views import STANDARDS, project_standards
+from partner.views import APPLICATIONS, PARTNERS, VIEWS, project_applications, project_partners
 
 NOW = datetime(2000, 1, 5, 21, tzinfo=UTC)
 OTHER = UUID(int=1)

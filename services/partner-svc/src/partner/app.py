@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from service import Settings, create_app
 
-from partner import api, outlet_views, policies, register_views, reported, tier_views, views
+from partner import api, outlet_views, policies, register_views, reported, standard_views, tier_views, views
 from partner.api.imports import APPLICATIONS
 from partner.domain.application import applications
 from partner.domain.checklist import opening_checklists
@@ -38,6 +38,7 @@ def app() -> FastAPI:
             partners,
         ],
         views=(
+            *standard_views.VIEWS,
             *views.VIEWS,
             outlet_views.view,
             tier_views.programmes_view,

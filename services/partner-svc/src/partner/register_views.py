@@ -8,7 +8,7 @@ from typing import Any
 from engine import Fact, Statement, Table, View
 
 from partner.domain.register import RegisterEntryKept, RegisterEntryLinked, RegisterEntryRetired
-from partner.views import as_json
+from partner.standard_views import as_json
 
 ENTRIES = Table(
     "register_entries",

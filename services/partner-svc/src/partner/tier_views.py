@@ -16,7 +16,7 @@ from partner.domain.membership import (
     TierProposalOvertaken,
 )
 from partner.domain.programme import ProgrammeDraftDiscarded, ProgrammeDrafted, ProgrammePublished
-from partner.views import as_json
+from partner.standard_views import as_json
 
 PROGRAMMES = Table(
     "programmes",

@@ -18,7 +18,7 @@ from partner.domain.investment import (
 )
 from partner.domain.versions import DiscardDraft, Publish, content_of, differences
 from partner.domain.words import AreaCode, Code, within
-from partner.views import investment_standards_view
+from partner.standard_views import investment_standards_view
 
 READ, DECIDE = scope("partner:read"), scope("partner:decide")
 

@@ -46,7 +46,7 @@ from partner.domain.versions import DiscardDraft, Publish, content_of, differenc
 from partner.domain.words import Area, Code, Reason, Text
 from partner.outlet_views import view
 from partner.policies import checklist_of
-from partner.views import opening_checklists_view
+from partner.standard_views import opening_checklists_view
 
 READ, WRITE, DECIDE = scope("partner:read"), scope("partner:write"), scope("partner:decide")
 

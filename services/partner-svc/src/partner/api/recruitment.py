@@ -20,7 +20,7 @@ from partner.domain.recruitment import (
     recruitment_plans,
 )
 from partner.domain.words import Code
-from partner.views import recruitment_plans_view
+from partner.standard_views import recruitment_plans_view
 
 READ, WRITE, DECIDE = scope("partner:read"), scope("partner:write"), scope("partner:decide")
 

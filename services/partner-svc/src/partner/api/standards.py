@@ -14,7 +14,8 @@ from partner.domain.scoring import measured_by
 from partner.domain.standard import DraftStandard, StandardContent, standard_id, standards
 from partner.domain.versions import DiscardDraft, Publish, content_of, differences
 from partner.domain.words import Code
-from partner.views import LINES, RESULTS, standards_view
+from partner.standard_views import standards_view
+from partner.views import LINES, RESULTS
 
 READ, DECIDE = scope("partner:read"), scope("partner:decide")
 
