@@ -20,8 +20,9 @@ from contract.domain.negotiation import (
 )
 from contract.domain.shipped import SHIPPED
 from contract.domain.standing import Party
-from contract.domain.terms import TermsSaid, differences
+from contract.domain.terms import TermsSaid
 from engine import Command, Rejected, Unknown
+from engine.differences import differences
 from engine.testing import scenario
 from events.contract import NegotiationAccepted, NegotiationLapsed, NegotiationOpened
 from hypothesis import given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine import Command, Rejected, Rows
+from engine.differences import differences
 from fastapi import APIRouter
 from service import Collection, Handle, HandlePut, HandleSeen, Read, Receipt, history_of, list_of, own
 
@@ -19,7 +20,7 @@ from contract.api.shown import (
 from contract.domain.jurisdiction import DiscardDraft, DraftRules, PublishRules, jurisdiction_id, jurisdictions
 from contract.domain.rules import Rules, RulesContent
 from contract.domain.shipped import SHIPPED
-from contract.domain.terms import JurisdictionCode, differences
+from contract.domain.terms import JurisdictionCode
 from contract.views import jurisdictions_view
 
 routes = APIRouter(prefix="/jurisdictions", tags=["jurisdictions"])

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from engine import Rows, Unknown
+from engine.differences import differences
 from events.contract import ContractTerms, Money
 from pydantic import AwareDatetime, BaseModel, Field
 from service import scope
@@ -16,7 +17,7 @@ from service import scope
 from contract.domain import negotiation
 from contract.domain.rules import Rules, RulesContent
 from contract.domain.standing import Breach, BreachStatus, Contract, Party, Renewal, Side, Status
-from contract.domain.terms import JurisdictionCode, differences
+from contract.domain.terms import JurisdictionCode
 from contract.policies import rules_in_use
 
 READ, WRITE, DECIDE = scope("contract:read"), scope("contract:write"), scope("contract:decide")

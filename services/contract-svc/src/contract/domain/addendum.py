@@ -8,11 +8,12 @@ from typing import TypeAlias
 from uuid import UUID
 
 from engine import Command, Rejected, Unknown
+from engine.differences import differences
 from events import Event
 from events.contract import ContractTerms
 
 from contract.domain.standing import Addendum, Contract, Draft, refuse_not_in_force
-from contract.domain.terms import TermsSaid, Text, differences
+from contract.domain.terms import TermsSaid, Text
 
 FIXED = ("jurisdiction", "grants", "term_ends_on", "renewal")
 """Terms that an addendum does not change: they are judged by other rules."""

@@ -1,10 +1,7 @@
-"""What two parties agree on, as it is offered, compared term by term, and taken from the negotiation into the
-contract."""
+"""What two parties agree on, as it is offered, and taken from the negotiation into the contract."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
@@ -154,32 +151,3 @@ def terms_of(event: NegotiationAccepted | ContractDrafted) -> ContractTerms:
         royalties=(RoyaltyRate(percent=event.royalty_percent),),
         term_ends_on=event.term_ends_on,
     )
-
-
-# -- compared
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A term that is another than before, by its path, as `royalties[0].percent`. None: it was not there, or is not."""
-
-    term: str
-    before: Any
-    after: Any
-
-
-def differences(before: BaseModel, after: BaseModel) -> tuple[Difference, ...]:
-    """Term by term, in the order of the terms. Empty where nothing differs."""
-    return tuple(_differences("", before.model_dump(mode="json"), after.model_dump(mode="json")))
-
-
-def _differences(path: str, before: Any, after: Any) -> Iterator[Difference]:
-    if isinstance(before, dict) and isinstance(after, dict):
-        for name in dict.fromkeys((*before, *after)):
-            yield from _differences(f"{path}.{name}".lstrip("."), before.get(name), after.get(name))
-    elif isinstance(before, list) and isinstance(after, list):
-        for n in range(max(len(before), len(after))):
-            pair = [each[n] if n < len(each) else None for each in (before, after)]
-            yield from _differences(f"{path}[{n}]", *pair)
-    elif before != after:
-        yield Difference(path, before, after)
