@@ -8,6 +8,14 @@ from uuid import UUID, uuid4
 from engine import Fact
 from engine.testing import SOME_ID, fact_of
 from events import Event
+from events.contract import (
+    ContractDrafted,
+    ContractExpired,
+    ContractInForce,
+    ContractTerminated,
+    ContractTerms,
+    ContractTransferred,
+)
 from events.partner import (
     PartnerActivated,
     PartnerRegistered,
@@ -25,11 +33,13 @@ from events.performance import (
     PartnerEvaluated,
     PeriodClosed,
 )
+from performance.domain.card import Band, Line
 from performance.domain.metric import MetricDefined
 from performance.domain.period import EvaluationRoundOpened, PeriodEvaluated
-from performance.domain.scorecard import Band, Line, ScorecardDefined
+from performance.domain.scorecard import ScorecardDefined
 from performance.views import (
     BANDS,
+    CHANNELS,
     EVALUATIONS,
     LINES,
     METRICS,
@@ -43,8 +53,10 @@ from performance.views import (
     SCORECARDS,
     SCORES,
     SUSPENSIONS,
+    TRANSFER,
     VIEWS,
     project_basis,
+    project_channels,
     project_evaluations,
     project_partners,
 )
@@ -92,6 +104,7 @@ def test_a_report_is_an_observation_from_its_position_on() -> None:
         metric="score",
         period="2019",
         value=Decimal(84),
+        denominator=None,
         source="erp",
         source_ref="1",
         reported_at=7,
@@ -106,7 +119,9 @@ def test_a_correction_ends_the_value_before_and_begins_another() -> None:
         report_id=REPORT, partner_id=PARTNER, metric="score", period="2019", previous=Decimal(84), value=Decimal(90),
         source="erp", source_ref="2",
     )  # fmt: skip
-    assert list(project_basis(fact(event, position=9))) == [OBSERVATIONS.sql(RESTATE, 9, REPORT, SOME_ID, Decimal(90))]
+    assert list(project_basis(fact(event, position=9))) == [
+        OBSERVATIONS.sql(RESTATE, 9, REPORT, SOME_ID, Decimal(90), None)
+    ]
 
 
 def test_a_closed_period_has_the_position_of_its_close_then_its_rounds_and_then_it_is_evaluated() -> None:
@@ -148,7 +163,7 @@ FIGURES: dict[str, Any] = {
 
 
 def test_an_evaluation_is_shown_as_it_holds() -> None:
-    shown = {**FIGURES, "scores": SCORES.dump_json((SCORE,)), "event_id": SOME_ID}
+    shown = {**FIGURES, "scores": SCORES.dump_json((SCORE,)), "event_id": SOME_ID, "tier": None, "area": None}
     evaluated = PartnerEvaluated(**FIGURES)
     assert list(project_evaluations(fact(evaluated))) == [EVALUATIONS.insert(**shown, restatements=0)]
     restated = EvaluationRestated(**FIGURES, previous_total=Decimal(80), because=(uuid4(),))
@@ -167,7 +182,7 @@ def test_a_partner_is_known_from_the_first_that_is_heard_of_it() -> None:
         partner_id=PARTNER, application_id=uuid4(), legal_name="A", kind="franchisee", area="US-AK", outlet_id=uuid4(),
         outlet_name="A",
     )  # fmt: skip
-    assert list(project_partners(fact(registered))) == [PARTNERS.upsert("partner_id", partner_id=PARTNER)]
+    assert list(project_partners(fact(registered))) == [PARTNERS.upsert("partner_id", partner_id=PARTNER, area="US-AK")]
     activated = PartnerActivated(partner_id=PARTNER)
     assert list(project_partners(fact(activated))) == [
         PARTNERS.upsert("partner_id", partner_id=PARTNER, activated_at=AT)
@@ -189,8 +204,43 @@ def test_a_suspension_lasts_until_the_reinstatement() -> None:
     assert "until is null" in statement.template
 
 
-def test_only_what_is_known_of_partners_is_not_written_with_the_append() -> None:
-    assert {view.name: view.inline for view in VIEWS} == {"basis": True, "evaluations": True, "partners": False}
+def test_a_partner_is_in_the_channels_of_its_contracts_from_their_first_day_to_their_last() -> None:
+    contract, successor = uuid4(), uuid4()
+    terms = ContractTerms.model_validate(
+        {
+            "jurisdiction": "NONE",
+            "grants": [{"area": "US-AK", "channel": "retail"}, {"area": "US-WA", "channel": "retail"}, {"area": "CA"}],
+            "royalties": [{"percent": 5}],
+        }
+    )
+    drafted = ContractDrafted(
+        contract_id=contract, partner_id=PARTNER, jurisdiction="NONE", areas=("US-AK",), royalty_percent=Decimal(5),
+        terms=terms,
+    )  # fmt: skip
+    key = ("contract_id", "channel", "partner_id")
+    assert list(project_channels(fact(drafted))) == [
+        CHANNELS.upsert(*key, contract_id=contract, channel=channel, partner_id=PARTNER)
+        for channel in ("any", "retail")
+    ]
+    of = {"contract_id": contract}
+    assert list(project_channels(fact(ContractInForce(**of, partner_id=PARTNER)))) == [
+        CHANNELS.update(of, in_force_from=AT)
+    ]
+    moved = ContractTransferred(**of, partner_id=successor, from_partner_id=PARTNER, effective_on=AT.date())
+    assert list(project_channels(fact(moved))) == [
+        CHANNELS.sql(TRANSFER, contract, PARTNER, successor, AT),
+        CHANNELS.update({**of, "partner_id": PARTNER}, ended_at=AT),
+    ]
+    for ended in (
+        ContractExpired(**of, partner_id=successor),
+        ContractTerminated(**of, partner_id=successor, reason=""),
+    ):
+        assert list(project_channels(fact(ended))) == [CHANNELS.update({**of, "partner_id": successor}, ended_at=AT)]
+
+
+def test_only_what_is_known_of_partners_and_contracts_is_not_written_with_the_append() -> None:
+    inline = {view.name: view.inline for view in VIEWS}
+    assert inline == {"basis": True, "evaluations": True, "partners": False, "channels": False}
 
 
 def test_events_of_others_are_passed_over() -> None:

@@ -25,8 +25,19 @@ class MetricScore(BaseModel):
     weight: Decimal
 
 
+class FigureChange(BaseModel):
+    """A figure of an evaluation that is another than before, by its path: `total`, `band`, `scores.sales.value`. Null:
+    it was not there, or is not."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    figure: str
+    before: str | None
+    after: str | None
+
+
 class KPIReported(Event, type="cauce.performance.KPIReported.v1", key="kpi_report-{report_id}"):
-    """One observation of a metric, identified by (source, source_ref). The stream is the report's."""
+    """One observation of a metric, identified by (source, source_ref). The stream is the report's. Of a ratio metric,
+    `value` is the numerator and `denominator` what it is divided by; for the others that is null."""
 
     report_id: UUID
     partner_id: UUID
@@ -36,6 +47,7 @@ class KPIReported(Event, type="cauce.performance.KPIReported.v1", key="kpi_repor
     value: Decimal
     source: str
     source_ref: str
+    denominator: Decimal | None = None
 
 
 class KPIRestated(Event, type="cauce.performance.KPIRestated.v1", key="kpi_report-{report_id}"):
@@ -49,6 +61,8 @@ class KPIRestated(Event, type="cauce.performance.KPIRestated.v1", key="kpi_repor
     value: Decimal
     source: str
     source_ref: str
+    previous_denominator: Decimal | None = None
+    denominator: Decimal | None = None
 
 
 class KPIReportMissed(Event, type="cauce.performance.KPIReportMissed.v1", key="evaluation-{partner_id}"):
@@ -71,7 +85,8 @@ class PartnerEvaluated(Event, type="cauce.performance.PartnerEvaluated.v1", key=
     """A partner's evaluation for a closed period. The stream holds all evaluations of the partner, in order.
 
     `total` is the weighted score from 0 to 100; `percentile` is the percentage of the cohort at or below it and
-    None where the cohort is smaller than the scorecard's minimum ("insufficient data").
+    None where the cohort is smaller than the scorecard's minimum ("insufficient data"). `tier` and `area` are those of
+    the partner that its targets were chosen by; null where the scorecard has the same targets for all.
     """
 
     partner_id: UUID
@@ -84,10 +99,13 @@ class PartnerEvaluated(Event, type="cauce.performance.PartnerEvaluated.v1", key=
     trend: Trend | None
     percentile: Decimal | None
     cohort_size: int
+    tier: str | None = None
+    area: str | None = None
 
 
 class EvaluationRestated(Event, type="cauce.performance.EvaluationRestated.v1", key="evaluation-{partner_id}"):
-    """Late or corrected facts changed an evaluation; `because` are the event ids of those facts."""
+    """Late or corrected facts changed an evaluation; `because` are the event ids of those facts, `changes` names each
+    figure that is another than before."""
 
     partner_id: UUID
     period: Period
@@ -101,6 +119,9 @@ class EvaluationRestated(Event, type="cauce.performance.EvaluationRestated.v1", 
     percentile: Decimal | None
     cohort_size: int
     because: tuple[UUID, ...]
+    tier: str | None = None
+    area: str | None = None
+    changes: tuple[FigureChange, ...] = ()
 
 
 PUBLIC: tuple[type[Event], ...] = (

@@ -18,6 +18,7 @@ from performance.domain.scorecard import scorecards
 from performance.domain.shipment import shipments
 from performance.domain.stock_count import stock_counts
 from performance.policies import policies
+from performance.replaying import REPLAYS
 from performance.states import STATES
 
 FACTS = (sales, stock_counts, shipments, costs, payments, consumer_feedback)
@@ -30,6 +31,7 @@ def app() -> FastAPI:
         routes=api.ROUTES,
         imports=[api.imports.KPI_REPORTS, *api.operational.IMPORTS],
         takes_in=[api.imports.KPI_REPORTS, *api.operational.IMPORTS],
+        jobs=[REPLAYS],
         deciders=[metrics, scorecards, kpi_reports, periods, evaluations, *FACTS],
         views=(*views.VIEWS, *operational_views.VIEWS),
         policies=policies(),

@@ -1,10 +1,12 @@
 """Routes, a module a noun."""
 
-from performance.api import bulk, evaluations, imports, kpi_reports, metrics, operational, periods, scorecards
+from performance.api import bulk, evaluations, imports, kpi_reports, metrics, operational, periods, roll_ups, scorecards
 
 ROUTES = (
     metrics.router,
     scorecards.router,
+    scorecards.replay_routes,
+    roll_ups.router,
     bulk.router,
     imports.router,
     kpi_reports.router,
