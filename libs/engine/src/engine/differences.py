@@ -30,7 +30,7 @@ def differing(before: Any, after: Any, path: str = "") -> Iterator[Difference]:
             yield from differing(before.get(name), after.get(name), f"{path}.{name}".lstrip("."))
     elif isinstance(before, list) and isinstance(after, list):
         for n in range(max(len(before), len(after))):
-            pair = [each[n] if n < len(each) else None for each in (before, after)]
-            yield from differing(*pair, f"{path}[{n}]")
+            was, is_ = (each[n] if n < len(each) else None for each in (before, after))
+            yield from differing(was, is_, f"{path}[{n}]")
     elif before != after:
         yield Difference(path, before, after)

@@ -48,6 +48,8 @@ class EvaluationView(BaseModel):
     cohort_size: int
     restatements: int = Field(description="How often late or corrected reports changed it.")
     event_id: UUID = Field(description="The event that these figures are from.")
+    tier: str | None = Field(description="The partner's that its targets were chosen by; null: the same hold for all.")
+    area: str | None
 
 
 class Reports(BaseModel):

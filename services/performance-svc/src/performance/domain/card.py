@@ -105,12 +105,12 @@ class Line(BaseModel):
         return self
 
 
-LINES = [{"metric": "example", "weight": 100, "floor": 0, "target": 100}]
-BANDS = [{"name": "low", "lower": 0, "upper": 85}, {"name": "high", "lower": 85, "upper": 100}]
+LINES = [{"metric": "example", "weight": "100", "floor": "0", "target": "100"}]
+BANDS = [{"name": "low", "lower": "0", "upper": "85"}, {"name": "high", "lower": "85", "upper": "100"}]
 """Examples that hold together."""
 Lines = Annotated[tuple[Weighted, ...], Field(min_length=1, max_length=100, examples=[LINES])]
 Bands = Annotated[tuple[Band, ...], Field(min_length=1, max_length=100, examples=[BANDS])]
-MinimumCohort = Annotated[int, Field(ge=1, le=1_000_000)]
+MinimumCohort = Annotated[int, Field(ge=1, le=1_000_000, examples=[30])]
 
 
 class Content(BaseModel):
