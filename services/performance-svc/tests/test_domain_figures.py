@@ -272,8 +272,7 @@ def test_the_totals_of_a_cohort_leave_out_who_has_no_data() -> None:
 
 @given(st.dictionaries(st.uuids(), SCORES, min_size=1, max_size=40))
 def test_percentiles_are_those_of_the_empirical_distribution_function(by_partner: dict[UUID, Decimal]) -> None:
-    """F(x) = n(values <= x) / n, as in NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.3.24, and as SciPy's
-    percentileofscore(kind="weak") documents it: by ranks that are reckoned here from a sorted list with its ties."""
+    """F(x) = n(values <= x) / n, by ranks that are reckoned here from a sorted list with its ties."""
     of, ascending = Cohort.of(by_partner), sorted(by_partner.values())
     rank = {
         total: n for n, total in enumerate(ascending, 1)
@@ -285,6 +284,13 @@ def test_percentiles_are_those_of_the_empirical_distribution_function(by_partner
         assert Fraction(standing.percentile) == expected
     best = of.standing(max(by_partner, key=by_partner.__getitem__), ascending[-1], 1)
     assert best.percentile == 100
+
+
+def test_the_worked_examples_of_percentileofscore() -> None:
+    """Those in SciPy's documentation of `scipy.stats.percentileofscore`: of [1, 2, 3, 4] three quarters are at or below
+    3, and of [1, 2, 3, 3, 4], with `kind="weak"`, 80 percent."""
+    assert cohort("1", "2", "3", "4").standing(THREE, Decimal(3), 1).percentile == 75
+    assert cohort("1", "2", "3", "3", "4").standing(THREE, Decimal(3), 1).percentile == 80
 
 
 # -- targets by tier and area

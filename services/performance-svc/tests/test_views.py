@@ -1,6 +1,6 @@
 """What each event does to the tables, as values."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,17 +26,25 @@ from events.partner import (
 )
 from events.performance import (
     EvaluationRestated,
+    ImprovementPlanClosed,
+    ImprovementPlanOpened,
     KPIReported,
     KPIReportMissed,
     KPIRestated,
     MetricScore,
     PartnerEvaluated,
     PeriodClosed,
+    PlanAction,
+    PlanProblem,
 )
 from performance.domain.card import Band, Line
+from performance.domain.improvement_plan import ImprovementMeasured
 from performance.domain.metric import MetricDefined
 from performance.domain.period import EvaluationRoundOpened, PeriodEvaluated
+from performance.domain.plan_action import PlanActionAdded, PlanActionEnded, PlanActionOverdue
 from performance.domain.scorecard import ScorecardDefined
+from performance.improvement_views import ACTIONS, MEASURED, PLANS, PROBLEMS
+from performance.improvement_views import project as project_plans
 from performance.views import (
     BANDS,
     CHANNELS,
@@ -247,3 +255,54 @@ def test_events_of_others_are_passed_over() -> None:
     event = KPIReportMissed(partner_id=UUID(int=0), metric="m", period="2019")
     assert list(project_basis(fact(event))) == list(project_partners(fact(event))) == []
     assert list(project_evaluations(fact(PeriodEvaluated(period="2019")))) == []
+
+
+def test_a_plan_is_shown_with_its_actions_what_measured_it_last_and_how_it_ended() -> None:
+    plan, evaluation = uuid4(), uuid4()
+    problem = PlanProblem(
+        metric="score", against="target", value=Decimal(40), score=Decimal(40), goal=Decimal(80), goal_value=Decimal(80)
+    )
+    action = PlanAction(number=1, what="Train.", owner="manager", due_on=date(2020, 3, 31))
+    of: dict[str, Any] = {"scorecard": "yearly", "scorecard_version": 2, "evaluation_id": evaluation}
+    opened = ImprovementPlanOpened(
+        plan_id=plan,
+        partner_id=PARTNER,
+        period="2019-Q1",
+        problems=(problem,),
+        actions=(action,),
+        time_zone="UTC",
+        **of,
+    )
+    row: dict[str, Any] = {"plan_id": plan, "partner_id": PARTNER, **action.model_dump()}
+    assert list(project_plans(fact(opened))) == [
+        PLANS.insert(
+            plan_id=plan, partner_id=PARTNER, period="2019-Q1", period_kind="quarter", evaluation_id=evaluation,
+            scorecard="yearly", scorecard_version=2, problems=PROBLEMS.dump_json((problem,)), time_zone="UTC",
+            status="open", opened_at=AT,
+        ),
+        ACTIONS.insert(**row, status="open", overdue=False),
+    ]  # fmt: skip
+    second = action.model_copy(update={"number": 2})
+    added = PlanActionAdded(plan_id=plan, partner_id=PARTNER, action=second, time_zone="UTC")
+    assert list(project_plans(fact(added))) == [ACTIONS.insert(**{**row, "number": 2}, status="open", overdue=False)]
+    overdue = PlanActionOverdue(plan_id=plan, number=2)
+    key = {"plan_id": plan, "number": 2}
+    assert list(project_plans(fact(overdue))) == [ACTIONS.update(key, overdue=True)]
+    ended = PlanActionEnded(plan_id=plan, number=2, how="done", note="So.", late=True)
+    assert list(project_plans(fact(ended))) == [ACTIONS.update(key, status="done", late=True, note="So.")]
+    measured = ImprovementMeasured(
+        plan_id=plan,
+        period="2019-Q2",
+        evaluation_id=uuid4(),
+        scores={"score": Decimal("80.5"), "x": None},
+        reached=False,
+    )
+    told = b'{"score":"80.5","x":null}'
+    assert list(project_plans(fact(measured))) == [PLANS.sql(MEASURED, plan, "2019-Q2", told, False)]
+    closed = ImprovementPlanClosed(
+        plan_id=plan, partner_id=PARTNER, period="2019-Q1", outcome="withdrawn", reason="r", verified_in=None,
+        open_actions=(),
+    )  # fmt: skip
+    assert list(project_plans(fact(closed))) == [
+        PLANS.update({"plan_id": plan}, status="closed", outcome="withdrawn", reason="r", closed_at=AT)
+    ]

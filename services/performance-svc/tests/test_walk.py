@@ -17,6 +17,7 @@ from devstack.serving import Others, Said
 from events import Event
 from events.contract import ContractDrafted, ContractInForce, ContractTerms
 from fastapi import FastAPI
+from performance.domain.kpi_report import report_id
 
 Caller = Callable[..., httpx.AsyncClient]
 Tells = Callable[..., Awaitable[None]]
@@ -300,3 +301,210 @@ async def test_a_period_is_rolled_up_by_territory_and_by_channel(walk: Walk, oth
     assert channels == {"any": (1, "61.000000"), "retail": (2, "50.500000"), "unassigned": (2, "87.500000")}
     assert last["next"] is None
     assert await walk.items("/periods/2011/roll-ups") == []
+
+
+# -- why, and what is done about it
+
+
+async def evaluated_year(walk: Walk) -> None:
+    """2017 is closed. The first partner is poor; the others are fair, good and better."""
+    await walk.setting()
+    for n, (partner, value) in enumerate(zip(walk.partners, (40, 60, 70, 90), strict=True)):
+        await walk.report(partner, f"2017-{n}", value, "2017")
+    await walk.report(walk.partners[0], "2017-returns", 3, "2017", metric="returns", denominator=10)
+    await walk.close("2017")
+
+
+async def test_why_an_evaluation_is_what_it_is_is_told_by_event(walk: Walk, caller: Caller) -> None:
+    await evaluated_year(walk)
+    one, two, *_ = walk.partners
+    corrected = str(report_id("erp", "2017-0"))
+    await walk.report(one, "late", 50, "2017", day="2018-02-01")
+    await walk.report(one, "2017-0-fixed", 30, "2017", day="2018-02-02", corrects=corrected)
+    await walk.settles()
+
+    why = await walk.see(f"/evaluations/{one}/2017/why")
+    assert (why["evaluation"]["total"], why["evaluation"]["restatements"]) == ("40.000000", 2)
+    facts = [(each["source_ref"], each["value"], each["came"], each["holds"]) for each in why["reports"]]
+    assert facts == [
+        ("2017-0", "40", "at_close", False),
+        ("2017-returns", "3", "at_close", True),
+        ("late", "50", "late", True),
+        ("2017-0", "30", "late", True),
+    ]
+    assert why["reports_in_all"] == 4
+    card = (await walk.items("/scorecards/yearly/history"))[0]
+    assert why["scorecard"]["published"]["event_id"] == card["event_id"]
+    assert (why["scorecard"]["code"], why["scorecard"]["version"]) == ("yearly", 1)
+    period = await walk.see("/periods/2017")
+    assert (why["closed"]["event_id"], why["closed"]["position"]) == (period["closed_by"], period["position"])
+
+    first, second, third = why["told"]
+    assert [each["type"].split(".")[2] for each in why["told"]] == [
+        "PartnerEvaluated", "EvaluationRestated", "EvaluationRestated"
+    ]  # fmt: skip
+    assert (first["changes"], first["because"], first["total"]) == ([], [], "40.000000")
+    changed = {each["figure"]: (each["before"], each["after"]) for each in second["changes"]}
+    assert changed["scores.score.value"] == ("40.000000", "45.000000")
+    assert changed["scores.score.observations"] == ("1", "2")
+    assert [second["because"], third["because"]] == [
+        [why["reports"][2]["event_id"]], [why["reports"][3]["event_id"]]
+    ]  # fmt: skip
+    assert [each["type"].split(".")[2] for each in why["chain"]] == ["EvaluationRestated", "KPIRestated"]
+    assert why["chain"][-1]["causation_id"] is None
+
+    of_two = await walk.see(f"/evaluations/{two}/2017/why")
+    assert [each["type"].split(".")[2] for each in of_two["chain"]] == [
+        "PartnerEvaluated", "EvaluationRoundOpened", "PeriodClosed"
+    ]  # fmt: skip
+    unknown = await walk.us.get(f"/evaluations/{two}/2011/why")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "performance.evaluation_unknown")
+
+    # The partner's own people see the same of themselves, and nothing of others.
+    them = caller("partner", subject="carla", partner_id=one)
+    theirs = await them.get(f"/evaluations/{one}/2017/why")
+    assert theirs.status_code == 200, theirs.text
+    assert theirs.json() == why
+    assert (await them.get(f"/evaluations/{two}/2017/why")).status_code == 404
+
+
+async def test_a_plan_is_made_of_an_evaluation_measured_by_later_ones_and_closed_by_a_person(
+    walk: Walk, caller: Caller
+) -> None:
+    await evaluated_year(walk)
+    one, two, *_ = walk.partners
+    them = caller("partner", subject="carla", partner_id=one)
+    found = await walk.see(f"/evaluations/{one}/2017/shortfalls")
+    told = [(each["metric"], each["lost"], each["peers"]) for each in found["shortfalls"]]
+    assert told == [("score", "36.000000", "70.000000"), ("returns", "24.000000", None)]
+
+    # What cannot be a plan.
+    plan: dict[str, Any] = {
+        "partner_id": str(one), "period": "2017", "time_zone": "America/Anchorage",
+        "problems": [{"metric": "score", "against": "peers"}, {"metric": "returns", "goal": 60}],
+        "actions": [{"what": "Train the kitchen.", "owner": "store-manager", "due_on": "2018-03-31"}],
+    }  # fmt: skip
+    for changes, code in (
+        ({"period": "2016"}, "evaluation_unknown"),
+        ({"problems": [{"metric": "visits"}]}, "metric_not_evaluated"),
+        ({"problems": [{"metric": "score", "goal": 40}]}, "no_shortfall"),
+        ({"problems": [{"metric": "returns", "against": "peers"}]}, "insufficient_data"),
+        ({"problems": [{"metric": "score"}, {"metric": "score"}]}, "problem_twice"),
+        ({"actions": [{**plan["actions"][0], "due_on": "2018-01-31"}]}, "due_on_passed"),
+    ):
+        refusal = await walk.refused("/improvement-plans", "2018-02-01", **{**plan, **changes})
+        assert refusal["code"] == f"performance.{code}"
+
+    # Of several at once, for one evaluation, exactly one wins.
+    rivals = [
+        {**plan, "partner_id": str(two), "problems": [{"metric": "score", "goal": goal}]} for goal in (70, 80, 90)
+    ]
+    answers = await asyncio.gather(*(walk.say("/improvement-plans", "2018-02-01", **each) for each in rivals))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
+    [won] = [answer.json() for answer in answers if answer.is_success]
+    for lost in (answer.json() for answer in answers if not answer.is_success):
+        assert (lost["code"], lost["plan_id"]) == ("performance.plan_exists", won["id"])
+
+    opened = await walk.say("/improvement-plans", "2018-02-01", **plan)
+    assert opened.json()["events"] == ["cauce.performance.ImprovementPlanOpened.v1"], opened.text
+    assert (await walk.say("/improvement-plans", "2018-02-01", **plan)).json()["events"] == []
+    path = f"/improvement-plans/{opened.json()['id']}"
+    await walk.settles()
+
+    # Its actions: added, done by the partner's own people, overdue when the day is over in Alaska.
+    clean = {"what": "Clean the kitchen.", "owner": "area-manager", "due_on": "2018-03-31"}
+    assert await walk.done(f"{path}/actions", "2018-02-02", action=clean) == ["PlanActionAdded"]
+    done = {"how": "done", "note": "Twelve people were trained."}
+    early = await them.post(f"{path}/actions/1/end", json={**done, "how": "dropped"})
+    assert (early.status_code, early.json()["code"]) == (403, "partner_may_not")
+    assert (await walk.refused(f"{path}/actions/9/end", "2018-02-03", **done))["code"] == "performance.action_unknown"
+    assert await walk.done(f"{path}/actions/1/end", "2018-02-03", **done) == ["PlanActionEnded"]
+    dropped = await walk.refused(f"{path}/actions/1/end", "2018-02-03", how="dropped", note="No.")
+    assert (dropped["code"], dropped["how"]) == ("performance.action_ended", "done")
+    await walk.settles()
+    for reached, overdue in (("2018-04-01T07:59:00Z", []), ("2018-04-01T08:00:00Z", [2])):
+        assert (await walk.us.put("/backfill?wait=30", json={"reached": reached})).status_code == 200
+        listed = await walk.items("/plan-actions", partner_id=str(one), overdue=True)
+        assert [each["number"] for each in listed] == overdue
+    answer = await them.post(f"{path}/actions/2/end", json=done)
+    assert answer.status_code == 201, answer.text
+    theirs = (await them.get("/plan-actions")).json()["items"]
+    assert [(each["number"], each["status"], each["overdue"], each["late"]) for each in theirs] == [
+        (1, "done", False, False), (2, "done", True, True)
+    ]  # fmt: skip
+
+    # Later periods measure it; a restated one takes it back; a person closes it.
+    improved = {"outcome": "improved", "reason": "Two audits have seen it."}
+    nothing = await walk.refused(f"{path}/closure", "2018-05-01", seen=path, **improved)
+    assert (nothing["code"], nothing["period"]) == ("performance.not_verified", None)
+    for n, (partner, value) in enumerate(zip(walk.partners, (75, 75, 75, 85), strict=True)):
+        await walk.report(partner, f"2018-{n}", value, "2018")
+        await walk.report(partner, f"2018-r{n}", 2, "2018", metric="returns", denominator=10)
+    await walk.close("2018")
+    shown = await walk.see(path)
+    assert (shown["measured_in"], shown["verified"]) == ("2018", True)
+    assert shown["measured"] == {"score": "75.000000", "returns": "60.000000"}
+    more = {"metric": "returns", "denominator": 10}
+    late = await walk.report(one, "2018-late", 3, "2018", day="2019-02-01", **more)
+    await walk.settles()
+    shown = await walk.see(path)
+    assert (shown["verified"], shown["measured"]["returns"]) == (False, "50.000000")
+    lacking = await walk.refused(f"{path}/closure", "2019-02-02", seen=path, **improved)
+    assert (lacking["code"], lacking["lacking"]) == ("performance.not_verified", {"returns": "50.000000"})
+    await walk.report(one, "2018-late-fixed", 1, "2018", corrects=late["id"], day="2019-02-03", **more)
+    await walk.settles()
+    assert (await walk.see(path))["verified"] is True
+    assert (await walk.refused(f"{path}/closure", "2019-02-04", **improved))["code"] == "version_needed"
+    assert await walk.done(f"{path}/closure", "2019-02-04", seen=path, **improved) == ["ImprovementPlanClosed"]
+    late_word = await walk.refused(f"{path}/actions", "2019-02-05", action={**clean, "due_on": "2019-03-01"})
+    assert (late_word["code"], late_word["outcome"]) == ("performance.plan_closed", "improved")
+    history = await walk.items(f"{path}/history")
+    assert [each["type"].split(".")[2] for each in history] == [
+        "ImprovementPlanOpened", "PlanActionAdded", "PlanActionEnded", "PlanActionOverdue", "PlanActionEnded",
+        "ImprovementMeasured", "ImprovementMeasured", "ImprovementMeasured", "ImprovementPlanClosed",
+    ]  # fmt: skip
+    assert {each["actor"] for each in history[5:8]} == {"policy:performance.evaluation"}
+    assert history[3]["actor"] == "timer:performance.evaluation"
+    assert (await them.get(path)).json()["outcome"] == "improved"
+    assert [each["status"] for each in (await them.get("/improvement-plans")).json()["items"]] == ["closed"]
+
+
+async def test_a_plan_that_is_opened_when_later_periods_are_evaluated_already_is_measured_at_once(walk: Walk) -> None:
+    await evaluated_year(walk)
+    one = walk.partners[0]
+    await walk.report(one, "2018", 85, "2018")
+    await walk.close("2018")
+    await walk.done("/improvement-plans", "2019-02-01", partner_id=str(one), period="2017")
+    await walk.settles()
+    [plan] = await walk.items("/improvement-plans", partner_id=str(one), status="open")
+    assert [(each["metric"], each["against"], each["goal_value"]) for each in plan["problems"]] == [
+        ("score", "target", "100.000000"), ("returns", "target", "0.000000")
+    ]  # fmt: skip
+    assert (plan["measured_in"], plan["measured"]) == ("2018", {"score": "85.000000", "returns": None})
+    assert plan["verified"] is False
+
+
+async def test_reports_that_come_while_their_period_is_closed_are_counted_once_each(walk: Walk) -> None:
+    await walk.setting()
+    await walk.report(walk.partners[0], "first", 50)
+    values = {partner: range(10 * n, 10 * n + 10) for n, partner in enumerate(walk.partners)}
+    reports = [(partner, value) for partner, of in values.items() for value in of]
+
+    async def close() -> None:
+        answer = await walk.say("/periods/2018/close", "2019-01-15", scorecard="yearly")
+        assert answer.is_success, answer.text
+
+    await asyncio.gather(
+        *(walk.report(partner, f"r{value}", value, day="2019-01-15") for partner, value in reports[:20]),
+        close(),
+        close(),
+        *(walk.report(partner, f"r{value}", value, day="2019-01-15") for partner, value in reports[20:]),
+    )
+    await walk.settles()
+    for n, partner in enumerate(walk.partners):
+        all_of = [*values[partner], *([50] if n == 0 else [])]
+        [score] = (await walk.see(f"/evaluations/{partner}/2018"))["scores"]
+        assert score["observations"] == len(all_of)
+        assert Decimal(score["value"]) == round(Decimal(sum(all_of)) / len(all_of), 6)
+    closes = [each["type"].split(".")[2] for each in await walk.items("/periods/2018/history")]
+    assert closes.count("PeriodClosed") == 1

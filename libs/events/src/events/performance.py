@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from events.base import Event, Period
 
 Trend = Literal["up", "level", "down"]
+Against = Literal["target", "peers"]
+PlanOutcome = Literal["improved", "not_improved", "withdrawn"]
 
 
 class MetricScore(BaseModel):
@@ -33,6 +36,29 @@ class FigureChange(BaseModel):
     figure: str
     before: str | None
     after: str | None
+
+
+class PlanProblem(BaseModel):
+    """What a plan is to mend: the metric, its `value` and `score` then, and the score that a later period has to reach
+    (`goal`), which is that of `goal_value`. `against` the scorecard's target, or the median of the others."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    metric: str
+    against: Against
+    value: Decimal
+    score: Decimal
+    goal: Decimal
+    goal_value: Decimal
+
+
+class PlanAction(BaseModel):
+    """What is to be done, by a role (`owner`), up to and including a day."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    number: int
+    what: str
+    owner: str
+    due_on: date
 
 
 class KPIReported(Event, type="cauce.performance.KPIReported.v1", key="kpi_report-{report_id}"):
@@ -124,6 +150,34 @@ class EvaluationRestated(Event, type="cauce.performance.EvaluationRestated.v1", 
     changes: tuple[FigureChange, ...] = ()
 
 
+class ImprovementPlanOpened(Event, type="cauce.performance.ImprovementPlanOpened.v1", key="improvement_plan-{plan_id}"):
+    """A plan was made to mend what a partner's evaluation showed, the event `evaluation_id`. Days are counted in
+    `time_zone`. The stream is the plan's."""
+
+    plan_id: UUID
+    partner_id: UUID
+    period: Period
+    evaluation_id: UUID
+    scorecard: str
+    scorecard_version: int
+    problems: tuple[PlanProblem, ...]
+    actions: tuple[PlanAction, ...]
+    time_zone: str
+
+
+class ImprovementPlanClosed(Event, type="cauce.performance.ImprovementPlanClosed.v1", key="improvement_plan-{plan_id}"):
+    """A person closed the plan. `improved`: the evaluation of a later period, `verified_in`, reached every goal. What
+    was still to be done (`open_actions`, by number) is let go."""
+
+    plan_id: UUID
+    partner_id: UUID
+    period: Period
+    outcome: PlanOutcome
+    reason: str
+    verified_in: Period | None
+    open_actions: tuple[int, ...]
+
+
 PUBLIC: tuple[type[Event], ...] = (
     KPIReported,
     KPIRestated,
@@ -131,4 +185,6 @@ PUBLIC: tuple[type[Event], ...] = (
     PeriodClosed,
     PartnerEvaluated,
     EvaluationRestated,
+    ImprovementPlanOpened,
+    ImprovementPlanClosed,
 )

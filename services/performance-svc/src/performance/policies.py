@@ -1,12 +1,12 @@
-"""What performance-svc does when a period is closed, and when a report comes or is corrected after that."""
+"""What performance-svc does when a period is closed, when a report comes or is corrected after that, and then."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from uuid import UUID
 
-from engine import Fact, Policy, Send
+from engine import Fact, Policy, Reaction, Rows, Send
 from events.performance import KPIReported, KPIRestated, PeriodClosed
 
 from performance.audits import report_audits, terms_of_its_metric
@@ -14,6 +14,7 @@ from performance.domain.card import NOWHERE, Segment
 from performance.domain.evaluation import Evaluate, RecordMissedReports, Reevaluate, evaluations
 from performance.domain.figures import Cohort
 from performance.domain.period import EvaluationRoundOpened, FinishEvaluation, OpenRound, period_id, periods
+from performance.improvement_policies import PLANNED, keep_plans, later_evaluations
 from performance.observed import ByMetric, Closing, Late, Round, RoundSize
 from performance.observing import Gathered, Observing
 
@@ -92,8 +93,26 @@ def judgement(
     }
 
 
+def carry_on(fact: Fact[Any], gathered: Any) -> Iterator[Reaction]:
+    """One policy hears the own log, for evaluations and for what is done about them: each that hears it reads all of
+    it, report by report."""
+    if isinstance(fact.event, PLANNED):
+        yield from keep_plans(fact, gathered)
+    else:
+        yield from evaluate_partners(fact, gathered)
+
+
+def gathering(observing: Observing) -> Callable[[Rows, Fact[Any]], Awaitable[Any]]:
+    async def gather(db: Rows, fact: Fact[Any]) -> Any:
+        if isinstance(fact.event, PLANNED):
+            return await later_evaluations(db, fact)
+        return await observing(db, fact)
+
+    return gather
+
+
 def policies() -> list[Policy]:
     return [
-        Policy("evaluation", source="performance", react=evaluate_partners, gather=Observing()),
+        Policy("evaluation", source="performance", react=carry_on, gather=gathering(Observing())),
         Policy("audits", source="training", react=report_audits, gather=terms_of_its_metric),
     ]

@@ -45,8 +45,8 @@ class Figures:
 def aggregated(aggregation: Aggregation, observed: Observed) -> Decimal | None:
     """The period's value, in the metric's unit: the sum, the arithmetic mean, the one that occurred last, or the ratio
     of sums. That ratio is the mean of single ratios weighted by their denominators, the "ratio estimator" of W. G.
-    Cochran, Sampling Techniques, 3rd ed., 6.2: a day of one visit does not count as much as one of a thousand. None
-    where there is nothing to divide by."""
+    Cochran, Sampling Techniques, 3rd ed., chapter 6: a day of one visit does not count as much as one of a thousand.
+    None where there is nothing to divide by."""
     match aggregation:
         case "mean":
             return decimal(quotient(millionths(observed.total), observed.observations))
