@@ -318,7 +318,7 @@ async def performance_things(things: Things, whose: UUID) -> None:
     await things.insert("known_partners", partner_id=whose)
     score = MetricScore(metric="sales", value=Decimal(5), observations=1, score=Decimal(5), weight=Decimal(100))
     judged = Judged(
-        evaluation_id=row["event_id"], scorecard="c", scorecard_version=1, scores=(score,), peers=None, cohort_size=2,
+        evaluation_id=uuid4(), scorecard="c", scorecard_version=1, scores=(score,), peers=None, cohort_size=2,
         minimum_cohort=1, lines=(Line(metric="sales", weight=Decimal(100), floor=Decimal(0), target=Decimal(100),
                                       aggregation="sum"),),
     )  # fmt: skip

@@ -218,7 +218,7 @@ async def test_a_scorecard_is_drafted_previewed_replayed_and_published_and_close
     assert (await walk.see("/scorecards/yearly", version=1))["bands"][1]["name"] == "fair"
 
 
-async def test_targets_by_area_ratios_and_a_metric_of_the_middle_of_the_year(walk: Walk) -> None:
+async def test_targets_by_tier_and_area_ratios_and_a_metric_of_the_middle_of_the_year(walk: Walk) -> None:
     lines = [
         {**CARD["lines"][0], "targets": [{"area": "US-AK", "floor": 0, "target": 50}]},
         {**CARD["lines"][1], "targets": [{"tier": "gold", "floor": 1, "target": 0}]},
@@ -233,6 +233,12 @@ async def test_targets_by_area_ratios_and_a_metric_of_the_middle_of_the_year(wal
     )
     assert (told["code"], told["behind"]) == ("performance.target_never_holds", {"tier": None, "area": "US-AK"})
     one, two, _, four = walk.partners
+    async with walk.service.state.engine.acquire() as db:  # as if partner-svc had said so
+        for version, tier, since in ((9, "silver", 2016), (10, "gold", 2017), (11, "silver", 2019)):
+            row = (one, version, tier, datetime(since, 1, 1, tzinfo=UTC))
+            await db.execute(
+                "insert into partner_tiers (partner_id, version, tier, since) values ($1, $2, $3, $4)", *row
+            )
     for partner in (one, four):
         await walk.report(partner, f"s{partner}", 40)
     ratio = {"metric": "returns", "period": "2018", "source": "erp", "partner_id": str(one), "value": 3}
@@ -257,7 +263,9 @@ async def test_targets_by_area_ratios_and_a_metric_of_the_middle_of_the_year(wal
     assert [(s["metric"], s["value"], s["observations"]) for s in found["scores"]] == [
         ("score", "40.000000", 1), ("returns", "0.100000", 2)
     ]  # fmt: skip
-    assert (found["total"], found["area"], found["tier"]) == ("80.000000", "US-AK-99501", None)  # 80 of 50, 80 of 0.5
+    # 40 of 50 and, for gold, 0.1 between 1 and 0: 80 and 90 with the weights 50 and 40
+    assert [s["score"] for s in found["scores"]] == ["80.000000", "90.000000"]
+    assert (found["total"], found["area"], found["tier"]) == ("84.444444", "US-AK-99501", "gold")
     assert (await walk.see(f"/evaluations/{four}/2018"))["total"] == "40.000000"
     assert (await walk.us.get(f"/evaluations/{two}/2018")).status_code == 404  # it had nothing to divide by
     assert await walk.items("/missed-reports") == []

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -221,8 +222,12 @@ class Scorings:
     card: ScorecardTerms
     prepared: dict[Segment, Scoring] = field(default_factory=dict)
 
+    @cached_property
+    def segmented(self) -> bool:
+        return self.card.segmented
+
     def of(self, segment: Segment = NOWHERE) -> Scoring:
-        key = segment if self.card.segmented else NOWHERE
+        key = segment if self.segmented else NOWHERE
         if key not in self.prepared:
             self.prepared[key] = Scoring.by(self.card, key)
         return self.prepared[key]
