@@ -464,6 +464,7 @@ async def test_the_trend_spans_years_without_reports_and_the_percentile_needs_it
         await close(api, year)
     await settles()
     found = await items(api, "/evaluations", partner_id=str(ONE))
+    assert all(e["insufficient_data"] is (e["percentile"] is None) for e in found)
     assert [(e["period"], e["trend"], e["percentile"], e["cohort_size"]) for e in found] == [
         ("2009", None, None, 1),
         ("2015", "down", None, 1),
