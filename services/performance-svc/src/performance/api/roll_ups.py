@@ -23,11 +23,11 @@ DEEPEST = 6
 MEMBERS: dict[By, str] = {
     "channel": """
 select distinct partner_id, channel as member from partner_channels
-where in_force_from < $2 and (ended_at is null or ended_at > $3) and $4::int > 0
+where in_force_from < $3 and (ended_at is null or ended_at > $4)
 """,
     "territory": """
-select partner_id, array_to_string((string_to_array(area, '-'))[:$4::int], '-') as member from known_partners
-where area is not null and $2::timestamptz > $3::timestamptz
+select partner_id, array_to_string((string_to_array(area, '-'))[:$3::int], '-') as member from known_partners
+where area is not null
 """,
 }
 GROUPED = f"""
@@ -35,26 +35,26 @@ with member as ({{members}}), judged as (
     select e.partner_id, e.total, e.band, coalesce(e.trend, 'first') as trend, e.scores,
            coalesce(m.member, '{UNASSIGNED}') as member
     from evaluations e left join member m on m.partner_id = e.partner_id where e.period = $1
+), missed as (
+    select coalesce(m.member, '{UNASSIGNED}') as member
+    from missed_reports r left join member m on m.partner_id = r.partner_id where r.period = $1
 )"""
 TOTALS = """
 select member, count(*) as partners, sum(total) as total, min(total) as lowest, max(total) as highest
-from judged where member > $5 group by member order by member limit $6
+from judged where member > $2 group by member order by member limit {limit}
 """
 COUNTED = """
-select member, 'bands' as what, band as name, count(*) as count from judged where member = any ($5)
+select member, 'bands' as what, band as name, count(*) as count from judged where member = any ($2)
 group by member, band
 union all
-select member, 'trends', trend, count(*) from judged where member = any ($5) group by member, trend order by 1, 2, 3
+select member, 'trends', trend, count(*) from judged where member = any ($2) group by member, trend
+union all
+select member, 'missed', '', count(*) from missed where member = any ($2) group by member
+order by 1, 2, 3
 """
 SCORED = """
 select j.member, s.value ->> 'metric' as metric, count(*) as partners, sum((s.value ->> 'score')::numeric) as score
-from judged j, json_array_elements(j.scores) s where j.member = any ($5) group by 1, 2 order by 1, 2
-"""
-MISSED = f"""
-with member as ({{members}})
-select coalesce(m.member, '{UNASSIGNED}') as member, count(*) as missed
-from missed_reports r left join member m on m.partner_id = r.partner_id where r.period = $1 and $5::text[] is not null
-group by 1
+from judged j, json_array_elements(j.scores) s where j.member = any ($2) group by 1, 2 order by 1, 2
 """
 
 
@@ -72,23 +72,23 @@ async def list_roll_ups(
     their totals, each counting once, how many are in each band, and the mean score of each metric. A partner is in the
     channels that its contracts in force in the period are granted for, and in the area that it was registered with;
     without either it is `unassigned`."""
-    return await grouped(db, page, by, (period, ends(period), begins(period), depth))
+    of = (depth,) if by == "territory" else (ends(period), begins(period))
+    return await grouped(db, page, period, GROUPED.format(members=MEMBERS[by]), of)
 
 
-async def grouped(db: Read, page: Window, by: By, of: tuple[Any, ...]) -> Listing[RollUp]:
-    judged = GROUPED.format(members=MEMBERS[by])
-    rows = await db.fetch(judged + TOTALS, *of, page.after or "", page.limit + 1)
+async def grouped(db: Read, page: Window, period: str, judged: str, of: tuple[Any, ...]) -> Listing[RollUp]:
+    limit = TOTALS.format(limit=page.limit + 1)
+    rows = await db.fetch(judged + limit, period, page.after or "", *of)
     members = [row["member"] for row in rows]
     counts: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for row in await db.fetch(judged + COUNTED, *of, members):
+    for row in await db.fetch(judged + COUNTED, period, members, *of):
         counts[row["member"], row["what"]][row["name"]] = row["count"]
     scores: defaultdict[str, list[MetricRollUp]] = defaultdict(list)
-    for row in await db.fetch(judged + SCORED, *of, members):
+    for row in await db.fetch(judged + SCORED, period, members, *of):
         mean_score = mean(row["score"], row["partners"])
         scores[row["member"]].append(
             MetricRollUp(metric=row["metric"], partners=row["partners"], mean_score=mean_score)
         )
-    missed = {row["member"]: row["missed"] for row in await db.fetch(MISSED.format(members=MEMBERS[by]), *of, members)}
     made = [
         {
             "member": row["member"],
@@ -99,7 +99,7 @@ async def grouped(db: Read, page: Window, by: By, of: tuple[Any, ...]) -> Listin
             "bands": counts[row["member"], "bands"],
             "trends": counts[row["member"], "trends"],
             "metrics": tuple(scores[row["member"]]),
-            "missed_reports": missed.get(row["member"], 0),
+            "missed_reports": sum(counts[row["member"], "missed"].values()),
         }
         for row in rows
     ]
