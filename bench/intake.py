@@ -22,6 +22,8 @@ from bench.rig import Rig
 PARTNERS = 1000
 METRICS = tuple(f"metric-{n:02}" for n in range(12))
 METRIC = {"unit": "points", "direction": "higher", "aggregation": "mean", "minimum": 0, "maximum": 100}
+SINCE = "2020-01-01T00:00:00Z"
+"""Before the periods that are closed: reports of a metric are due since it is there."""
 HEADER = "source,source_ref,partner_id,metric,period,value\n"
 
 
@@ -67,8 +69,9 @@ class Uploads:
 
 async def define(session: aiohttp.ClientSession, performance: Served, due: str) -> None:
     """The metrics that reports are of."""
+    content = METRIC | {"due": due, "occurred_at": SINCE}
     for metric in METRICS:
-        async with session.put(f"{performance.url}/metrics/{metric}", json=METRIC | {"due": due}) as answer:
+        async with session.put(f"{performance.url}/metrics/{metric}", json=content) as answer:
             answer.raise_for_status()
 
 

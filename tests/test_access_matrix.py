@@ -37,6 +37,7 @@ from devstack.serving import Serve
 from engine import Command, Context, Decider, Send
 from engine.runtime import Engine
 from events.contract import ContractTerms
+from events.performance import MetricScore
 from fastapi import FastAPI
 from joserfc.jwk import KeySet
 from partner.domain.application import Apply, applications
@@ -54,8 +55,12 @@ from partner.domain.programme import (
 from partner.domain.registration import Registration
 from partner.domain.versions import Publish
 from performance.api.operational import NOUNS
+from performance.domain.card import Line
+from performance.domain.improvement_plan import OpenPlan, improvement_plans, plan_id
 from performance.domain.kpi_report import RecordReport, ReportKPI, kpi_reports
 from performance.domain.metric import DefineMetric, MetricTerms, metric_id, metrics
+from performance.domain.plan_action import ActionAsked
+from performance.domain.shortfall import Judged
 from risk.domain.risk_profile import AssessEvaluation, risk_profiles
 from risk.domain.rule import RuleTerms
 from service import ops
@@ -399,6 +404,16 @@ async def performance_things(things: Things, whose: UUID) -> None:
         cohort_size=2, restatements=0,
     )  # fmt: skip
     await things.insert("known_partners", partner_id=whose)
+    score = MetricScore(metric="sales", value=Decimal(5), observations=1, score=Decimal(5), weight=Decimal(100))
+    judged = Judged(
+        evaluation_id=uuid4(), scorecard="c", scorecard_version=1, scores=(score,), peers=None, cohort_size=2,
+        minimum_cohort=1, lines=(Line(metric="sales", weight=Decimal(100), floor=Decimal(0), target=Decimal(100),
+                                      aggregation="sum"),),
+    )  # fmt: skip
+    action = ActionAsked(what="Train.", owner="manager", due_on=date(9000, 1, 1))
+    plan = OpenPlan(partner_id=whose, period="2025-01", judged=judged, problems=(), actions=(action,), time_zone="UTC")
+    id = plan_id(whose, "2025-01")
+    await things.do(improvement_plans, id, plan, plan_id=id)
     said = {
         "source": "till", "source_ref": str(whose), "partner_id": whose, "product": "tea", "quantity": 1, "amount": 1,
         "currency": "EUR", "kind": "goods", "purpose": "goods", "instrument": "complaint", "sold_on": "2025-01-02",

@@ -29,7 +29,7 @@ async def performance(serve: Serve) -> FastAPI:
 
 
 @pytest.fixture
-def caller(client_of: ClientOf, performance: FastAPI) -> Callable[[str], httpx.AsyncClient]:
+def caller(client_of: ClientOf, performance: FastAPI) -> Callable[..., httpx.AsyncClient]:
     """Clients by role."""
     return partial(client_of, performance)
 
@@ -43,7 +43,7 @@ def api(caller: Callable[[str], httpx.AsyncClient]) -> httpx.AsyncClient:
 What = Literal["registered", "activated", "suspended", "reinstated", "terminated"]
 
 
-def told(id: UUID, what: What) -> Event:
+def told(id: UUID, what: What, area: str = "US-AK") -> Event:
     match what:
         case "registered":
             return PartnerRegistered(
@@ -51,7 +51,7 @@ def told(id: UUID, what: What) -> Event:
                 application_id=id,
                 legal_name="A",
                 kind="franchisee",
-                area="US-AK",
+                area=area,
                 outlet_id=id,
                 outlet_name="A",
             )
@@ -67,10 +67,14 @@ def told(id: UUID, what: What) -> Event:
 
 @pytest.fixture
 def tells(others: Others, performance: FastAPI) -> Callable[..., Awaitable[None]]:
-    """`await tells(("registered", id, "2019-01-01"), ...)`: partner-svc says so, and performance-svc has heard it."""
+    """`await tells(("registered", id, "2019-01-01"), ...)`: partner-svc says so, and performance-svc has heard it. An
+    area may stand behind the day."""
 
-    async def tell(*happened: tuple[What, UUID, str]) -> None:
-        said = [Said(told(id, what), datetime.fromisoformat(day).replace(tzinfo=UTC), id) for what, id, day in happened]
+    async def tell(*happened: tuple[What, UUID, str] | tuple[What, UUID, str, str]) -> None:
+        said = [
+            Said(told(id, what, *area), datetime.fromisoformat(day).replace(tzinfo=UTC), id)
+            for what, id, day, *area in happened
+        ]
         await others(performance, "partner", *said)
 
     return tell

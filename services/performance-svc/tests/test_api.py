@@ -464,6 +464,7 @@ async def test_the_trend_spans_years_without_reports_and_the_percentile_needs_it
         await close(api, year)
     await settles()
     found = await items(api, "/evaluations", partner_id=str(ONE))
+    assert all(e["insufficient_data"] is (e["percentile"] is None) for e in found)
     assert [(e["period"], e["trend"], e["percentile"], e["cohort_size"]) for e in found] == [
         ("2009", None, None, 1),
         ("2015", "down", None, 1),
@@ -522,7 +523,8 @@ async def test_late_facts_and_corrections_restate_the_evaluation_and_the_trend_a
 async def test_a_partner_whose_report_was_due_has_missed_it_until_it_comes_late(
     api: httpx.AsyncClient, tells: Tells, settles: Settles
 ) -> None:
-    await done(api, "PUT", "/metrics/score", {**SCORE, "due": "every_period"})
+    due = {**SCORE, "due": "every_period", "occurred_at": "2010-01-01T00:00:00Z"}
+    await done(api, "PUT", "/metrics/score", due)
     await done(api, "PUT", "/scorecards/yearly", YEARLY)
     ids = {name: uuid4() for name in ("reports", "silent", "joined_in_2019", "suspended", "suspended_from_may", "left")}
     await tells(*(("registered", id, "2017-01-01") for id in ids.values()))

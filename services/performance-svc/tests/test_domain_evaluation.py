@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from engine import Rejected
 from engine.testing import scenario
-from events.performance import EvaluationRestated, KPIReportMissed, MetricScore, PartnerEvaluated
+from events.performance import EvaluationRestated, FigureChange, KPIReportMissed, MetricScore, PartnerEvaluated
 from hypothesis import given
 from hypothesis import strategies as st
 from performance.domain.evaluation import Evaluate, RecordMissedReports, Reevaluate, evaluations
@@ -16,8 +16,12 @@ PARTNER = UUID("11111111-1111-4111-8111-111111111111")
 CLOSE, LATE = uuid4(), uuid4()
 
 
+def score_of(metric: str, total: str | int) -> MetricScore:
+    return MetricScore(metric=metric, value=Decimal(total), observations=2, score=Decimal(total), weight=Decimal(100))
+
+
 def figures(period: str, total: str | int, **changes: Any) -> dict[str, Any]:
-    score = MetricScore(metric="score", value=Decimal(total), observations=2, score=Decimal(total), weight=Decimal(100))
+    score = score_of("score", total)
     content: dict[str, Any] = {
         "partner_id": PARTNER,
         "period": period,
@@ -48,10 +52,21 @@ def restated(
     period: str, before: str | int | None, total: str | int, trend: str | None = None, **changes: Any
 ) -> EvaluationRestated:
     because = changes.pop("because", (LATE,))
+    told = tuple(FigureChange(figure=f, before=b, after=a) for f, b, a in changes.pop("changes", ()))
     previous = None if before is None else Decimal(before)
     return EvaluationRestated(
-        trend=trend, previous_total=previous, because=because, **figures(period, total, **changes)
+        trend=trend, previous_total=previous, because=because, changes=told, **figures(period, total, **changes)
     )
+
+
+def moved(before: int, after: int) -> list[tuple[str, str, str]]:
+    """What a change of the one score changes, besides the trend."""
+    told = (str(before), str(after))
+    return [("total", *told), ("scores.score.value", *told), ("scores.score.score", *told)]
+
+
+def turned(before: str | None, after: str | None) -> tuple[str, str | None, str | None]:
+    return ("trend", before, after)
 
 
 def test_a_partners_first_evaluation_has_no_trend() -> None:
@@ -85,14 +100,17 @@ def test_a_period_is_evaluated_once() -> None:
 
 def test_a_period_that_is_closed_out_of_order_changes_the_trend_of_the_one_after_it() -> None:
     given = [evaluated("2017", 70), evaluated("2019", 80, "up")]
-    then = [evaluated("2018", 90, "up"), restated("2019", 80, 80, "down", because=(CLOSE,))]
+    turn = [turned("up", "down")]
+    then = [evaluated("2018", 90, "up"), restated("2019", 80, 80, "down", because=(CLOSE,), changes=turn)]
     scenario(evaluations, given=given, when=evaluate("2018", 90), at=NOW, then=then)
     scenario(evaluations, given=given, when=evaluate("2018", 75), at=NOW, then=evaluated("2018", 75, "up"))
 
 
 def test_a_late_fact_restates_the_evaluation_with_what_it_was_and_because_of_what() -> None:
     given = [evaluated("2018", 80), evaluated("2019", 84, "up")]
-    then = restated("2019", 84, 79, "down", band="fair")
+    total, *scores = moved(84, 79)
+    changes = [total, ("band", "good", "fair"), turned("up", "down"), *scores]
+    then = restated("2019", 84, 79, "down", band="fair", changes=changes)
     scenario(evaluations, given=given, when=reevaluate("2019", 79, band="fair"), at=NOW, then=then)
 
 
@@ -106,7 +124,7 @@ def test_figures_that_did_not_change_are_not_restated() -> None:
 
 def test_another_count_of_observations_is_a_change_though_the_total_stays() -> None:
     three = MetricScore(metric="score", value=Decimal(84), observations=3, score=Decimal(84), weight=Decimal(100))
-    then = restated("2019", 84, 84, scores=(three,))
+    then = restated("2019", 84, 84, scores=(three,), changes=[("scores.score.observations", "2", "3")])
     scenario(
         evaluations, given=[evaluated("2019", 84)], when=reevaluate("2019", 84, scores=(three,)), at=NOW, then=then
     )
@@ -114,15 +132,45 @@ def test_another_count_of_observations_is_a_change_though_the_total_stays() -> N
 
 def test_the_evaluation_after_a_year_is_the_next_years_not_a_quarters() -> None:
     given = [evaluated("2018-Q1", 50), evaluated("2018-Q2", 60, "up"), evaluated("2019", 80)]
-    then = [evaluated("2018", 90), restated("2019", 80, 80, "down", because=(CLOSE,))]
+    turn = [turned(None, "down")]
+    then = [evaluated("2018", 90), restated("2019", 80, 80, "down", because=(CLOSE,), changes=turn)]
     scenario(evaluations, given=given, when=evaluate("2018", 90), at=NOW, then=then)
 
 
 def test_a_restated_total_changes_the_trend_of_the_evaluation_after_it() -> None:
     given = [evaluated("2018", 80), evaluated("2019", 84, "up")]
-    then = [restated("2018", 80, 90), restated("2019", 84, 84, "down")]
+    turn = [turned("up", "down")]
+    then = [restated("2018", 80, 90, changes=moved(80, 90)), restated("2019", 84, 84, "down", changes=turn)]
     scenario(evaluations, given=given, when=reevaluate("2018", 90), at=NOW, then=then)
-    scenario(evaluations, given=given, when=reevaluate("2018", 83), at=NOW, then=restated("2018", 80, 83))
+    scenario(
+        evaluations,
+        given=given,
+        when=reevaluate("2018", 83),
+        at=NOW,
+        then=restated("2018", 80, 83, changes=moved(80, 83)),
+    )
+
+
+def test_a_metric_that_comes_to_an_evaluation_and_one_that_goes_are_named_with_their_figures() -> None:
+    of = {metric: score_of(metric, 80) for metric in ("sales", "audits")}
+    then = restated(
+        "2019", 80, 80, scores=(of["audits"],),
+        changes=[
+            ("scores.sales.value", "80", None), ("scores.sales.observations", "2", None),
+            ("scores.sales.score", "80", None), ("scores.sales.weight", "100", None),
+            ("scores.audits.value", None, "80"), ("scores.audits.observations", None, "2"),
+            ("scores.audits.score", None, "80"), ("scores.audits.weight", None, "100"),
+        ],
+    )  # fmt: skip
+    given = [evaluated("2019", 80, scores=(of["sales"],))]
+    scenario(evaluations, given=given, when=reevaluate("2019", 80, scores=(of["audits"],)), at=NOW, then=then)
+
+
+def test_an_evaluation_is_restated_in_the_tier_and_the_area_that_it_is_judged_in() -> None:
+    given = [evaluated("2019", 80, tier="gold", area="US-AK")]
+    when = reevaluate("2019", 80, tier="silver", area="US-AK")
+    then = restated("2019", 80, 80, tier="silver", area="US-AK", changes=[("tier", "gold", "silver")])
+    scenario(evaluations, given=given, when=when, at=NOW, then=then)
 
 
 def test_a_report_that_was_missed_and_comes_late_makes_the_first_evaluation() -> None:

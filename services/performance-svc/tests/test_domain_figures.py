@@ -2,15 +2,28 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from statistics import fmean
+from typing import Any
 from uuid import UUID
 
 import pytest
 from events.performance import MetricScore
 from hypothesis import given
 from hypothesis import strategies as st
-from performance.domain.figures import Cohort, Figures, Observed, Standing, aggregated, figures, ratio, score, totals
+from performance.domain.card import Band, Line, ScorecardTerms, Segment, Target
+from performance.domain.exact import ratio
+from performance.domain.figures import (
+    Cohort,
+    Figures,
+    Observed,
+    Scorings,
+    Standing,
+    aggregated,
+    figures,
+    score,
+    totals,
+)
 from performance.domain.metric import Aggregation
-from performance.domain.scorecard import Band, Line, ScorecardTerms
 
 ONE, TWO, THREE = (UUID(int=n) for n in (1, 2, 3))
 BANDS = (
@@ -62,6 +75,56 @@ def test_the_mean_is_sum_by_count_the_sum_is_exact_and_the_last_is_as_it_was(val
     assert Fraction(aggregated("mean", observed)) == rounded(sum(map(Fraction, values), Fraction(0)) / len(values))
     assert Fraction(aggregated("sum", observed)) == sum(map(Fraction, values))
     assert aggregated("last", observed) == values[-1]
+
+
+PAIRS = st.tuples(VALUES, st.decimals(0, 10**17, places=6, allow_nan=False))
+
+
+def shares(*pairs: tuple[Decimal, Decimal]) -> Observed:
+    """Observations of a ratio metric: numerators with their denominators."""
+    values, bases = zip(*pairs, strict=True)
+    return Observed(sum(values, Decimal(0)), len(pairs), values[-1], sum(bases, Decimal(0)))
+
+
+@given(st.lists(PAIRS, min_size=1, max_size=50))
+def test_a_ratio_of_sums_is_the_mean_of_ratios_weighted_by_their_denominators(
+    pairs: list[tuple[Decimal, Decimal]],
+) -> None:
+    found, base = aggregated("ratio", shares(*pairs)), sum(Fraction(base) for _, base in pairs)
+    if base == 0:
+        assert found is None
+        return
+    assert found is not None
+    if all(each for _, each in pairs):
+        weighted = fmean([float(value / each) for value, each in pairs], [float(each) for _, each in pairs])
+        scale = sum(abs(float(value)) for value, _ in pairs) / float(base)
+        assert float(found) == pytest.approx(weighted, abs=1e-6 + 1e-9 * scale)
+    assert Fraction(found) == rounded(sum(Fraction(value) for value, _ in pairs) / base)
+
+
+def test_where_there_is_nothing_to_divide_by_there_is_no_score_and_the_others_share_its_weight() -> None:
+    card_ = card(line("returns", "40", "1", "0", of="ratio"), line("m", "60"))
+    nothing = {"returns": shares((Decimal(5), Decimal(0)), (Decimal(0), Decimal(0))), "m": seen("80")}
+    found = figures(card_, nothing)
+    assert found is not None
+    assert ([score.metric for score in found.scores], found.total) == (["m"], Decimal(80))
+    assert figures(card_, {"returns": nothing["returns"]}) is None
+    some = figures(card_, {"returns": shares((Decimal(5), Decimal(0)), (Decimal(15), Decimal(80))), "m": seen("80")})
+    assert some is not None
+    assert [(score.metric, score.value, score.observations) for score in some.scores] == [
+        ("returns", Decimal("0.25"), 2), ("m", Decimal(80), 1),
+    ]  # fmt: skip
+    assert some.total == Decimal("0.4") * 75 + Decimal("0.6") * 80
+
+
+def test_a_metric_that_was_added_in_the_middle_of_the_year_counts_only_where_it_was_measured() -> None:
+    """The card as it is when the year is closed has it; partners who have no report of it yet lose nothing."""
+    before, after = card(line("m")), card(line("m", "50"), line("added", "50"))
+    assert figures(before, {"m": seen("80"), "added": seen("20")}) == figures(before, {"m": seen("80")})
+    with_, without = figures(after, {"m": seen("80"), "added": seen("20")}), figures(after, {"m": seen("80")})
+    assert with_ is not None
+    assert without is not None
+    assert (with_.total, without.total) == (Decimal(50), Decimal(80))
 
 
 def naive_score(value: Fraction, floor: Fraction, target: Fraction) -> Fraction:
@@ -205,3 +268,71 @@ def test_a_standing_is_what_counting_the_cohort_gives(by_partner: dict[UUID, Dec
 def test_the_totals_of_a_cohort_leave_out_who_has_no_data() -> None:
     found = totals(card(line()), [(ONE, {"m": seen("80", "90")}), (TWO, {}), (THREE, {"other": seen("1")})])
     assert found == {ONE: Decimal(85)}
+
+
+@given(st.dictionaries(st.uuids(), SCORES, min_size=1, max_size=40))
+def test_percentiles_are_those_of_the_empirical_distribution_function(by_partner: dict[UUID, Decimal]) -> None:
+    """F(x) = n(values <= x) / n, by ranks that are reckoned here from a sorted list with its ties."""
+    of, ascending = Cohort.of(by_partner), sorted(by_partner.values())
+    rank = {
+        total: n for n, total in enumerate(ascending, 1)
+    }  # the last of equal ones, which is how many are at or below
+    for partner, total in by_partner.items():
+        expected = rounded(Fraction(100 * rank[total], len(ascending)))
+        standing = of.standing(partner, total, 1)
+        assert standing.percentile is not None
+        assert Fraction(standing.percentile) == expected
+    best = of.standing(max(by_partner, key=by_partner.__getitem__), ascending[-1], 1)
+    assert best.percentile == 100
+
+
+def test_the_worked_examples_of_percentileofscore() -> None:
+    """Those in SciPy's documentation of `scipy.stats.percentileofscore`: of [1, 2, 3, 4] three quarters are at or below
+    3, and of [1, 2, 3, 3, 4], with `kind="weak"`, 80 percent."""
+    assert cohort("1", "2", "3", "4").standing(THREE, Decimal(3), 1).percentile == 75
+    assert cohort("1", "2", "3", "3", "4").standing(THREE, Decimal(3), 1).percentile == 80
+
+
+# -- targets by tier and area
+
+
+def segmented() -> Line:
+    of: dict[str, Any] = {"floor": Decimal(0)}
+    return line().model_copy(
+        update={
+            "targets": (
+                Target(tier="gold", area="US-AK", target=Decimal(400), **of),
+                Target(tier="gold", target=Decimal(200), **of),
+                Target(area="US-AK", target=Decimal(50), **of),
+            )
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("tier", "area", "target"),
+    [
+        ("gold", "US-AK-99501", 400),
+        ("gold", "US-AK", 400),
+        ("gold", "US-WA", 200),
+        ("gold", None, 200),
+        ("silver", "US-AK-99501", 50),
+        (None, "US-AK", 50),
+        (None, "US-AKX", 100),
+        ("silver", None, 100),
+        (None, None, 100),
+    ],
+)
+def test_of_targets_by_tier_and_area_the_first_that_fits_holds_and_else_the_lines_own(
+    tier: str | None, area: str | None, target: int
+) -> None:
+    scoring = Scorings(card(segmented())).of(Segment(tier, area))
+    found = scoring.figures({"m": seen("40")})
+    assert found is not None
+    assert found.total == ratio(Decimal(4000), Decimal(target))
+
+
+def test_totals_of_a_cohort_are_by_each_partners_own_targets() -> None:
+    observed = [(ONE, {"m": seen("40")}), (TWO, {"m": seen("40")}), (THREE, {"m": seen("40")})]
+    found = totals(card(segmented()), observed, {ONE: Segment("gold", "CA"), TWO: Segment(None, "US-AK")})
+    assert found == {ONE: Decimal(20), TWO: Decimal(80), THREE: Decimal(40)}

@@ -208,3 +208,49 @@ def test_the_state_survives_a_snapshot() -> None:
     state = kpi_reports.fold([reported(), restated("84.5", "90")])
     adapter: TypeAdapter[Any] = kpi_reports.state_adapter
     assert adapter.validate_json(adapter.dump_json(state)) == state
+
+
+# -- ratio metrics
+
+
+RETURNS = MetricTerms("returns", 1, "share", "lower", "ratio", Decimal(0), Decimal(1), "on_occurrence")
+SHARE: dict[str, Any] = {"metric": "returns", "value": Decimal(3), "denominator": Decimal(40)}
+
+
+def test_an_observation_of_a_ratio_metric_has_a_numerator_and_a_denominator() -> None:
+    scenario(kpi_reports, when=report(RETURNS, **SHARE), at=NOW, then=reported(**SHARE))
+    scenario(kpi_reports, given=[reported(**SHARE)], when=report(RETURNS, **SHARE), at=NOW, then=[])
+    missing = Rejected("performance.denominator_missing", metric="returns")
+    refused(report(RETURNS, metric="returns"), missing)
+    unexpected = Rejected("performance.denominator_unexpected", metric="score", aggregation="mean")
+    refused(report(denominator=Decimal(2)), unexpected)
+    with pytest.raises(ValidationError):
+        report(RETURNS, **{**SHARE, "denominator": Decimal(-1)})
+
+
+def test_the_bounds_of_a_ratio_metric_hold_for_the_quotient() -> None:
+    more = {**SHARE, "value": Decimal(41)}
+    above = Rejected("performance.value_above_maximum", metric="returns", value=Decimal("1.025"), maximum=Decimal(1))
+    refused(report(RETURNS, **more), above)
+    below = Rejected("performance.value_below_minimum", metric="returns", value=Decimal("-0.025"), minimum=Decimal(0))
+    refused(report(RETURNS, **{**SHARE, "value": Decimal(-1)}), below)
+
+
+def test_a_day_on_which_there_was_nothing_to_divide_by_is_reported_as_it_was() -> None:
+    nothing = {**SHARE, "denominator": Decimal(0)}
+    scenario(kpi_reports, when=report(RETURNS, **nothing), at=NOW, then=reported(**nothing))
+
+
+def test_a_correction_of_the_denominator_alone_is_one() -> None:
+    kept = {name: CONTENT[name] for name in ("partner_id", "period", "source")}
+    values = {"previous": Decimal(3), "value": Decimal(3), "previous_denominator": Decimal(40)}
+    then = KPIRestated(report_id=ID, metric="returns", source_ref="17-a", denominator=Decimal(50), **values, **kept)
+    more = report(RETURNS, corrects=ID, source_ref="17-a", **{**SHARE, "denominator": Decimal(50)})
+    scenario(kpi_reports, given=[reported(**SHARE)], when=more, at=NOW, then=then)
+    scenario(kpi_reports, given=[reported(**SHARE), then], when=more, at=NOW, then=[])
+    same = report(RETURNS, corrects=ID, source_ref="17-b", **SHARE)
+    refused(same, Rejected("performance.nothing_to_correct", report_id=ID, value=Decimal(3)), reported(**SHARE))
+    other = report(RETURNS, **{**SHARE, "denominator": Decimal(41)})
+    hint = "to change what was reported, send it with a source_ref of its own and corrects"
+    differs = Rejected("performance.report_differs", report_id=ID, field="denominator", reported=Decimal(40), hint=hint)
+    refused(other, differs, reported(**SHARE))

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -33,9 +33,20 @@ def test_a_metric_is_defined_as_version_1() -> None:
 
 def test_other_bounds_and_another_due_make_the_next_version() -> None:
     changes = {"minimum": None, "maximum": Decimal(10), "due": "every_period"}
-    scenario(
-        metrics, given=[defined(), defined(2, maximum=None)], when=define(**changes), at=NOW, then=defined(3, **changes)
-    )
+    given = [defined(), defined(2, maximum=None)]
+    scenario(metrics, given=given, when=define(**changes), at=NOW, then=defined(3, **changes, due_since=NOW))
+
+
+def test_a_report_is_due_since_its_metric_was_there_and_a_revision_leaves_that_as_it_is() -> None:
+    due = defined(due="every_period", due_since=NOW)
+    scenario(metrics, when=define(due="every_period"), at=NOW, then=due)
+    later = NOW + timedelta(days=30)
+    revised = {"due": "every_period", "maximum": Decimal(10)}
+    scenario(metrics, given=[due], when=define(**revised), at=later, then=defined(2, **revised, due_since=NOW))
+    scenario(metrics, given=[due], when=define(due="every_period"), at=later, then=[])
+    again = [due, defined(2)]
+    then = defined(3, due="every_period", due_since=later)
+    scenario(metrics, given=again, when=define(due="every_period"), at=later, then=then)
 
 
 def test_the_same_content_again_changes_nothing() -> None:

@@ -8,15 +8,17 @@ from engine import Rejected, Unknown
 from engine.testing import scenario
 from hypothesis import given
 from hypothesis import strategies as st
+from performance.domain.card import Band, Content, Line, Target, Weighted, ordered
 from performance.domain.figures import band_of
 from performance.domain.metric import MetricTerms
 from performance.domain.scorecard import (
-    Band,
     DefineScorecard,
-    Line,
+    DiscardDraft,
+    DraftScorecard,
+    PublishScorecard,
     ScorecardDefined,
-    Weighted,
-    ordered,
+    ScorecardDraftDiscarded,
+    ScorecardDrafted,
     scorecards,
 )
 from pydantic import ValidationError
@@ -169,3 +171,113 @@ def test_100_belongs_to_the_last_band_and_an_edge_to_the_upper_one() -> None:
     assert band_of(BANDS, Decimal("84.5")) == "good"
     assert band_of(BANDS, Decimal("84.499999")) == "fair"
     assert band_of(BANDS, Decimal(0)) == "poor"
+
+
+# -- drafted and published
+
+
+CONTENT = Content(lines=LINES, bands=BANDS[::-1], minimum_cohort=5)
+DRAFTED = ScorecardDrafted(code="yearly", content=CONTENT)
+DISCARDED = ScorecardDraftDiscarded(code="yearly")
+
+
+def draft(**changes: Any) -> DraftScorecard:
+    return DraftScorecard(code="yearly", content=CONTENT.model_copy(update=changes), metrics=METRICS)
+
+
+def test_a_scorecard_is_drafted_changed_and_published_as_the_next_version() -> None:
+    scenario(scorecards, when=draft(), at=NOW, then=DRAFTED)
+    scenario(scorecards, given=[DRAFTED], when=draft(), at=NOW, then=[])
+    larger = ScorecardDrafted(code="yearly", content=CONTENT.model_copy(update={"minimum_cohort": 6}))
+    scenario(scorecards, given=[defined(), DRAFTED], when=draft(minimum_cohort=6), at=NOW, then=larger)
+    publish = PublishScorecard(metrics=METRICS)
+    scenario(scorecards, given=[DRAFTED], when=publish, at=NOW, then=defined())
+    scenario(scorecards, given=[defined(), larger], when=publish, at=NOW, then=defined(2, minimum_cohort=6))
+    assert scorecards.fold([defined(), larger, defined(2, minimum_cohort=6)]).draft is None
+
+
+def test_a_draft_is_checked_as_what_is_published_is() -> None:
+    refusal = Rejected("performance.bands_leave_a_gap", from_=Decimal("84.5"), to=Decimal(100))
+    scenario(scorecards, when=draft(bands=BANDS[:2]), at=NOW, then=refusal)
+    nothing = DraftScorecard(code="yearly", content=CONTENT, metrics={})
+    scenario(scorecards, when=nothing, at=NOW, then=Unknown("performance.metric_unknown", metric="sales"))
+
+
+def test_without_a_draft_or_with_one_that_changes_nothing_there_is_nothing_to_publish() -> None:
+    publish = PublishScorecard(metrics=METRICS)
+    scenario(scorecards, when=publish, at=NOW, then=Unknown("performance.scorecard_unknown"))
+    nothing = Rejected("performance.nothing_drafted", scorecard="yearly")
+    scenario(scorecards, given=[defined()], when=publish, at=NOW, then=nothing)
+    scenario(scorecards, given=[DRAFTED, DISCARDED], when=publish, at=NOW, then=nothing)
+    same = Rejected("performance.draft_changes_nothing", scorecard="yearly", scorecard_version=1)
+    scenario(scorecards, given=[defined(), DRAFTED], when=publish, at=NOW, then=same)
+
+
+def test_a_draft_is_discarded_once() -> None:
+    scenario(scorecards, given=[DRAFTED], when=DiscardDraft(), at=NOW, then=DISCARDED)
+    scenario(scorecards, given=[DRAFTED, DISCARDED], when=DiscardDraft(), at=NOW, then=[])
+    scenario(scorecards, when=DiscardDraft(), at=NOW, then=Unknown("performance.scorecard_unknown"))
+
+
+def test_a_definition_past_a_draft_leaves_a_draft_that_says_something_else() -> None:
+    other = ScorecardDrafted(code="yearly", content=CONTENT.model_copy(update={"minimum_cohort": 6}))
+    assert scorecards.fold([other, defined()]).draft == other.content
+    assert scorecards.fold([DRAFTED, defined()]).draft is None
+
+
+# -- targets by tier and area
+
+
+def target(tier: str | None = None, area: str | None = None, floor: int = 0, best: int = 500) -> Target:
+    return Target(tier=tier, area=area, floor=Decimal(floor), target=Decimal(best))
+
+
+def with_targets(*targets: Target) -> tuple[Weighted, ...]:
+    return (LINES[0].model_copy(update={"targets": targets}), LINES[1])
+
+
+def test_a_line_keeps_its_targets_by_tier_and_area() -> None:
+    targets = (target("gold", "US-AK"), target("gold"), target(area="US"))
+    lines = with_targets(*targets)
+    kept = tuple(
+        Line(**each.model_dump(exclude={"targets"}), aggregation="sum", targets=each.targets) for each in lines
+    )
+    scenario(scorecards, when=define(lines=lines), at=NOW, then=defined(lines=kept))
+
+
+def test_a_target_by_tier_that_is_not_better_than_its_floor_is_refused() -> None:
+    refusal = Rejected(
+        "performance.target_not_better", metric="sales", direction="higher", floor=Decimal(9), target=Decimal(8)
+    )
+    refused(refusal, lines=with_targets(target("gold", floor=9, best=8)))
+
+
+@pytest.mark.parametrize(
+    ("wider", "narrower"),
+    [
+        (target("gold"), target("gold")),
+        (target("gold"), target("gold", "US-AK")),
+        (target(area="US"), target(area="US-AK")),
+        (target(area="US"), target("gold", "US")),
+        (target(area="US-AK"), target("gold", "US-AK-99501")),
+    ],
+    ids=["same", "tier", "area", "both", "inside"],
+)
+def test_a_target_behind_one_that_holds_for_all_of_its_partners_never_holds_and_is_refused(
+    wider: Target, narrower: Target
+) -> None:
+    refusal = Rejected(
+        "performance.target_never_holds",
+        metric="sales",
+        tier=narrower.tier,
+        area=narrower.area,
+        behind={"tier": wider.tier, "area": wider.area},
+    )
+    refused(refusal, lines=with_targets(wider, narrower))
+    if narrower != wider:
+        assert scorecards.decide(define(lines=with_targets(narrower, wider)), scorecards.initial(), NOW)
+
+
+def test_a_target_for_nobody_in_particular_is_the_lines_own() -> None:
+    with pytest.raises(ValidationError, match="names neither a tier nor an area"):
+        target()

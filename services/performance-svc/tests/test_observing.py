@@ -13,12 +13,13 @@ from engine.runtime import Engine
 from engine.testing import fact_of
 from events.performance import KPIReported, PeriodClosed
 from performance import observed
+from performance.domain.card import Band, Weighted
 from performance.domain.evaluation import evaluations
 from performance.domain.figures import Observed
 from performance.domain.kpi_report import RecordReport, ReportKPI, kpi_reports, report_id
 from performance.domain.metric import DefineMetric, MetricTerms, metric_id, metrics
 from performance.domain.period import Close, FinishEvaluation, OpenRound, period_id, periods
-from performance.domain.scorecard import Band, DefineScorecard, Weighted, scorecard_id, scorecards
+from performance.domain.scorecard import DefineScorecard, scorecard_id, scorecards
 from performance.observed import CohortUnfinished, Late, Round, RoundSize
 from performance.observing import Batch, Gathered, Observing, ViewBehind
 from performance.views import VIEWS

@@ -10,10 +10,10 @@ from engine import Fact, Send
 from engine.testing import fact_of
 from events import Event
 from events.performance import KPIReported, KPIRestated, MetricScore, PeriodClosed
+from performance.domain.card import Band, Line, ScorecardTerms
 from performance.domain.evaluation import Evaluate, RecordMissedReports, Reevaluate, evaluations
 from performance.domain.figures import Cohort, Observed
 from performance.domain.period import EvaluationRoundOpened, FinishEvaluation, OpenRound, period_id, periods
-from performance.domain.scorecard import Band, Line, ScorecardTerms
 from performance.observed import Closing, Late, Round, RoundSize
 from performance.policies import evaluate_partners
 

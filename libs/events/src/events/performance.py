@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from events.base import Event, Period
 
 Trend = Literal["up", "level", "down"]
+Against = Literal["target", "peers"]
+PlanOutcome = Literal["improved", "not_improved", "withdrawn"]
 
 
 class MetricScore(BaseModel):
@@ -25,8 +28,42 @@ class MetricScore(BaseModel):
     weight: Decimal
 
 
+class FigureChange(BaseModel):
+    """A figure of an evaluation that is another than before, by its path: `total`, `band`, `scores.sales.value`. Null:
+    it was not there, or is not."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    figure: str
+    before: str | None
+    after: str | None
+
+
+class PlanProblem(BaseModel):
+    """What a plan is to mend: the metric, its `value` and `score` then, and the score that a later period has to reach
+    (`goal`), which is that of `goal_value`. `against` the scorecard's target, or the median of the others."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    metric: str
+    against: Against
+    value: Decimal
+    score: Decimal
+    goal: Decimal
+    goal_value: Decimal
+
+
+class PlanAction(BaseModel):
+    """What is to be done, by a role (`owner`), up to and including a day."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    number: int
+    what: str
+    owner: str
+    due_on: date
+
+
 class KPIReported(Event, type="cauce.performance.KPIReported.v1", key="kpi_report-{report_id}"):
-    """One observation of a metric, identified by (source, source_ref). The stream is the report's."""
+    """One observation of a metric, identified by (source, source_ref). The stream is the report's. Of a ratio metric,
+    `value` is the numerator and `denominator` what it is divided by; for the others that is null."""
 
     report_id: UUID
     partner_id: UUID
@@ -36,6 +73,7 @@ class KPIReported(Event, type="cauce.performance.KPIReported.v1", key="kpi_repor
     value: Decimal
     source: str
     source_ref: str
+    denominator: Decimal | None = None
 
 
 class KPIRestated(Event, type="cauce.performance.KPIRestated.v1", key="kpi_report-{report_id}"):
@@ -49,6 +87,8 @@ class KPIRestated(Event, type="cauce.performance.KPIRestated.v1", key="kpi_repor
     value: Decimal
     source: str
     source_ref: str
+    previous_denominator: Decimal | None = None
+    denominator: Decimal | None = None
 
 
 class KPIReportMissed(Event, type="cauce.performance.KPIReportMissed.v1", key="evaluation-{partner_id}"):
@@ -71,7 +111,8 @@ class PartnerEvaluated(Event, type="cauce.performance.PartnerEvaluated.v1", key=
     """A partner's evaluation for a closed period. The stream holds all evaluations of the partner, in order.
 
     `total` is the weighted score from 0 to 100; `percentile` is the percentage of the cohort at or below it and
-    None where the cohort is smaller than the scorecard's minimum ("insufficient data").
+    None where the cohort is smaller than the scorecard's minimum ("insufficient data"). `tier` and `area` are those of
+    the partner that its targets were chosen by; null where the scorecard has the same targets for all.
     """
 
     partner_id: UUID
@@ -84,10 +125,13 @@ class PartnerEvaluated(Event, type="cauce.performance.PartnerEvaluated.v1", key=
     trend: Trend | None
     percentile: Decimal | None
     cohort_size: int
+    tier: str | None = None
+    area: str | None = None
 
 
 class EvaluationRestated(Event, type="cauce.performance.EvaluationRestated.v1", key="evaluation-{partner_id}"):
-    """Late or corrected facts changed an evaluation; `because` are the event ids of those facts."""
+    """Late or corrected facts changed an evaluation; `because` are the event ids of those facts, `changes` names each
+    figure that is another than before."""
 
     partner_id: UUID
     period: Period
@@ -101,6 +145,37 @@ class EvaluationRestated(Event, type="cauce.performance.EvaluationRestated.v1", 
     percentile: Decimal | None
     cohort_size: int
     because: tuple[UUID, ...]
+    tier: str | None = None
+    area: str | None = None
+    changes: tuple[FigureChange, ...] = ()
+
+
+class ImprovementPlanOpened(Event, type="cauce.performance.ImprovementPlanOpened.v1", key="improvement_plan-{plan_id}"):
+    """A plan was made to mend what a partner's evaluation showed, the event `evaluation_id`. Days are counted in
+    `time_zone`. The stream is the plan's."""
+
+    plan_id: UUID
+    partner_id: UUID
+    period: Period
+    evaluation_id: UUID
+    scorecard: str
+    scorecard_version: int
+    problems: tuple[PlanProblem, ...]
+    actions: tuple[PlanAction, ...]
+    time_zone: str
+
+
+class ImprovementPlanClosed(Event, type="cauce.performance.ImprovementPlanClosed.v1", key="improvement_plan-{plan_id}"):
+    """A person closed the plan. `improved`: the evaluation of a later period, `verified_in`, reached every goal. What
+    was still to be done (`open_actions`, by number) is let go."""
+
+    plan_id: UUID
+    partner_id: UUID
+    period: Period
+    outcome: PlanOutcome
+    reason: str
+    verified_in: Period | None
+    open_actions: tuple[int, ...]
 
 
 PUBLIC: tuple[type[Event], ...] = (
@@ -110,4 +185,6 @@ PUBLIC: tuple[type[Event], ...] = (
     PeriodClosed,
     PartnerEvaluated,
     EvaluationRestated,
+    ImprovementPlanOpened,
+    ImprovementPlanClosed,
 )

@@ -6,6 +6,7 @@ from service.access import Principal, scope
 from service.app import create_app
 from service.handling import By, Handle, HandleMany, HandlePut, HandleSeen, InRoles, NewId, Theirs
 from service.imports import Import, import_routes
+from service.jobs import Job, JobStatus, Running, begin, job_routes
 from service.limits import body_limit
 from service.moments import NOW, At, Moment
 from service.paging import Collection, Filter, Listing, Page, listing, page
@@ -32,6 +33,8 @@ __all__ = [
     "InRoles",
     "Invalid",
     "InvalidSettings",
+    "Job",
+    "JobStatus",
     "Listing",
     "Moment",
     "NewId",
@@ -41,14 +44,17 @@ __all__ = [
     "ProblemError",
     "Read",
     "Receipt",
+    "Running",
     "Seal",
     "Settings",
     "Theirs",
     "UnsafeRoute",
+    "begin",
     "body_limit",
     "create_app",
     "history_of",
     "import_routes",
+    "job_routes",
     "list_of",
     "listing",
     "own",

@@ -13,11 +13,13 @@ from events import INTAKES
 from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
+from service import jobs as asked_jobs
 from service import logs, openapi, ops, problems
 from service.access import Access, Tokens
 from service.exchange import Edge
 from service.imports import SCHEMA as IMPORT_TABLES
 from service.imports import Import, Worker
+from service.jobs import Job
 from service.kept_messages import kept_messages
 from service.keys import Keys
 from service.metrics import RequestMetrics
@@ -54,6 +56,7 @@ def create_app(
     sealing: bool = False,
     imports: Sequence[Import[Any]] = (),
     takes_in: Sequence[Import[Any]] = (),
+    jobs: Sequence[Job[Any, Any, Any]] = (),
     title: str | None = None,
     description: str = "",
     engine: Engine | None = None,
@@ -63,6 +66,7 @@ def create_app(
     Raises UnsafeRoute for a route without a scope, and where two routes would have one name in the OpenAPI.
     `sealing`: it keeps personal data, and does not start without CAUCE_SEALING_KEYS. `engine` is for those who have one
     already. `takes_in`: what messages of the service's intake topic may be.
+    `jobs`: questions that are answered by and by.
     """
     logs.configure(service, settings.log_level)
     if engine is None:
@@ -89,6 +93,8 @@ def create_app(
     )
     if imports:
         engine.tables += IMPORT_TABLES
+    if jobs:
+        engine.tables += asked_jobs.SCHEMA
     if takes_in:
         engine.tables += INTAKE_TABLES
         engine.topics = [INTAKES[service]]
@@ -99,6 +105,7 @@ def create_app(
     app.state.vault = vault(settings) if sealing and settings.sealing_keys else None
     app.state.tables = tables_of(views)
     app.state.imports = Worker(app, imports) if imports else None
+    app.state.jobs = asked_jobs.Worker(app, jobs) if jobs else None
     app.state.intake = TopicIntake(app, takes_in) if takes_in else None
     kept = [kept_messages(service)] if takes_in else []
     mounted = mount(app, [*routes, *kept, *ops.routers(service, deciders)], open=ops.OPEN)
@@ -137,6 +144,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         raise
     if app.state.imports is not None and app.state.settings.role != "api":
         engine.background("imports", app.state.imports.run())
+    if app.state.jobs is not None and app.state.settings.role != "api":
+        engine.background("jobs", app.state.jobs.run())
     if app.state.intake is not None and app.state.settings.role != "api":
         engine.background("intake", app.state.intake.run())
     log.info("started", role=app.state.settings.role)

@@ -165,7 +165,7 @@ def shown(path: str, row: Mapping[str, Any]) -> JobView:
     return JobView(**row, errors=f"{path}/{row['id']}/errors")
 
 
-class _Rows:
+class ServiceRows:
     """The service's own views, outside of a request."""
 
     def __init__(self, engine: Engine) -> None:
@@ -295,7 +295,7 @@ class Worker:
             if isinstance(read, Bad):
                 tally.reject(*read.errors)
         good = [read for read in batch if isinstance(read, Good)]
-        upload = Upload(job["id"], job["actor"], _Rows(self._engine), self._seal, job["occurred_at"])
+        upload = Upload(job["id"], job["actor"], ServiceRows(self._engine), self._seal, job["occurred_at"])
         sends = await kind.sends(upload, good)
         refused = [self._refused(job, send.command) for send in sends]
         kept = [n for n, no in enumerate(refused) if no is None]

@@ -9,6 +9,7 @@ from performance import api, operational_views, views
 from performance.domain.consumer_feedback import consumer_feedback
 from performance.domain.cost import costs
 from performance.domain.evaluation import evaluations
+from performance.domain.improvement_plan import improvement_plans
 from performance.domain.kpi_report import kpi_reports
 from performance.domain.metric import metrics
 from performance.domain.payment import payments
@@ -17,7 +18,9 @@ from performance.domain.sale import sales
 from performance.domain.scorecard import scorecards
 from performance.domain.shipment import shipments
 from performance.domain.stock_count import stock_counts
+from performance.improvement_views import plans_view
 from performance.policies import policies
+from performance.replaying import REPLAYS
 from performance.states import STATES
 
 FACTS = (sales, stock_counts, shipments, costs, payments, consumer_feedback)
@@ -30,9 +33,11 @@ def app() -> FastAPI:
         routes=api.ROUTES,
         imports=[api.imports.KPI_REPORTS, *api.operational.IMPORTS],
         takes_in=[api.imports.KPI_REPORTS, *api.operational.IMPORTS],
-        deciders=[metrics, scorecards, kpi_reports, periods, evaluations, *FACTS],
-        views=(*views.VIEWS, *operational_views.VIEWS),
+        jobs=[REPLAYS],
+        deciders=[metrics, scorecards, kpi_reports, periods, evaluations, improvement_plans, *FACTS],
+        views=(*views.VIEWS, plans_view, *operational_views.VIEWS),
         policies=policies(),
         states=STATES,
-        description="Operational facts; metrics, what is reported of them, and evaluations when a period is closed.",
+        description="Operational facts; metrics, what is reported of them, evaluations when a period is closed, and "
+        "what is done about them.",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from time import monotonic
@@ -17,9 +17,9 @@ from uuid import UUID
 
 from engine import Rows
 
-from performance.domain.figures import Cohort, Observed, Scoring, totals
+from performance.domain.card import NOWHERE, ScorecardTerms, Segment
+from performance.domain.figures import Cohort, Observed, Scorings, Segments, totals
 from performance.domain.period import PartnerLife, begins, ends, ids_of, owes_report
-from performance.domain.scorecard import ScorecardTerms
 
 ROUND_SIZE = 200
 """Partners whose evaluations one transaction appends: about 0.1 s of work. The engine ends a transaction after 2 s, and
@@ -37,7 +37,7 @@ ByMetric = Mapping[str, Observed]
 
 OBSERVED = """
 select partner_id, metric, sum(value) as total, count(*) as observations,
-       (array_agg(value order by occurred_at desc, reported_at desc))[1] as last
+       (array_agg(value order by occurred_at desc, reported_at desc))[1] as last, sum(denominator) as base
 from observations
 where period = $1 and metric = any ($2) and position < $3 and (superseded_at is null or superseded_at >= $3)
   and partner_id between $4 and $5
@@ -51,12 +51,25 @@ where period = $1 and metric = any ($2) and position > $3 and position < $4 and 
 group by partner_id
 """
 
+DUE = """
+select code from metrics
+where code = any ($1) and due = 'every_period' and (due_since is null or due_since <= $2) order by code
+"""
+
 OWING = """
 select p.partner_id, p.activated_at, p.terminated_at,
        array(select s.since from suspensions s where s.partner_id = p.partner_id order by s.version) as since,
        array(select s.until from suspensions s where s.partner_id = p.partner_id order by s.version) as until
 from known_partners p
 where p.activated_at <= $1 and (p.terminated_at is null or p.terminated_at >= $2) and p.partner_id between $3 and $4
+"""
+
+
+SEGMENTS = """
+select p.partner_id, p.area,
+       (select t.tier from partner_tiers t where t.partner_id = p.partner_id and t.since < $1
+        order by t.since desc, t.version desc limit 1) as tier
+from known_partners p where p.partner_id between $2 and $3
 """
 
 
@@ -74,8 +87,8 @@ class Closing:
         return [line.metric for line in self.card.lines]
 
     @cached_property
-    def scoring(self) -> Scoring:
-        return Scoring.by(self.card)
+    def scorings(self) -> Scorings:
+        return Scorings(self.card)
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,7 @@ class Round:
     observed: Mapping[UUID, ByMetric]
     missing: Mapping[UUID, tuple[str, ...]]
     late: Mapping[UUID, tuple[tuple[UUID, ...], ByMetric]]
+    segments: Segments = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,7 @@ class Late:
     closing: Closing
     cohort: Cohort
     observed: ByMetric
+    segment: Segment = NOWHERE
 
 
 class CohortUnfinished(TimeoutError):
@@ -136,8 +151,9 @@ class Cohorts:
             if number not in parts:
                 if self._now() > until:
                     raise CohortUnfinished(f"{len(parts)} of {of} parts of the cohort of {closing.period} are read")
-                found = await observed(db, closing, closing.closed_at, *ids_of(number, of))
-                parts[number] = totals(closing.card, found.items())
+                ids = ids_of(number, of)
+                found = await observed(db, closing, closing.closed_at, *ids)
+                parts[number] = totals(closing.card, found.items(), await segments(db, closing, *ids))
         self._parts.pop(closing.closed_by, None)
         return Cohort.of({partner_id: total for part in parts.values() for partner_id, total in part.items()})
 
@@ -148,9 +164,18 @@ async def observed(
     """Of the partners from the first to the last id, what had been recorded before a position."""
     found: defaultdict[UUID, dict[str, Observed]] = defaultdict(dict)
     rows = await db.fetch(OBSERVED, closing.period, closing.metrics, before, first, last)
-    for partner_id, metric, total, observations, newest in rows:
-        found[partner_id][metric] = Observed(total, observations, newest)
+    for partner_id, metric, total, observations, newest, base in rows:
+        found[partner_id][metric] = Observed(total, observations, newest, base)
     return dict(found)
+
+
+async def segments(db: Rows, closing: Closing, first: UUID = FIRST_ID, last: UUID = LAST_ID) -> Segments:
+    """Where the scorecard has targets by tier or area: in which area the partners are, and which tier they had when the
+    period was over, by what has been heard of them by now."""
+    if not closing.card.segmented:
+        return {}
+    rows = await db.fetch(SEGMENTS, ends(closing.period), first, last)
+    return {row["partner_id"]: Segment(row["tier"], row["area"]) for row in rows}
 
 
 async def round_size(db: Rows, closing: Closing) -> RoundSize:
@@ -167,10 +192,8 @@ async def round_size(db: Rows, closing: Closing) -> RoundSize:
 
 
 async def due(db: Rows, closing: Closing) -> list[str]:
-    """The scorecard's metrics whose reports are due every period, by now."""
-    rows = await db.fetch(
-        "select code from metrics where code = any ($1) and due = 'every_period' order by code", closing.metrics
-    )
+    """The scorecard's metrics whose reports are due every period, by now; those that were there when it began."""
+    rows = await db.fetch(DUE, closing.metrics, begins(closing.period))
     return [row["code"] for row in rows]
 
 
@@ -184,6 +207,7 @@ async def a_round(db: Rows, closing: Closing, cohort: Cohort, opened_at: int, fi
         present,
         await missing(db, closing, present, first, last),
         {row["partner_id"]: (tuple(row["events"]), with_late[row["partner_id"]]) for row in rows},
+        await segments(db, closing, first, last),
     )
 
 

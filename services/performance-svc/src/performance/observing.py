@@ -14,9 +14,9 @@ from uuid import UUID
 from engine import Fact, Rows
 from events.performance import KPIReported, KPIRestated, PeriodClosed
 
+from performance.domain.card import NOWHERE, ScorecardTerms
 from performance.domain.period import EvaluationRoundOpened, ids_of, round_of
-from performance.domain.scorecard import ScorecardTerms
-from performance.observed import Closing, Cohorts, Late, Round, RoundSize, a_round, observed, round_size
+from performance.observed import Closing, Cohorts, Late, Round, RoundSize, a_round, observed, round_size, segments
 from performance.views import BANDS, LINES
 
 # Facts are projected in their order: up to the last that is seen, all are.
@@ -139,4 +139,5 @@ async def late(
     if opened_at is None or opened_at > fact.position:
         return None
     found = await observed(batch.db, closing, fact.position + 1, partner_id, partner_id)
-    return Late(closing, await cohorts.of(batch.db, closing, rounds.of), found[partner_id])
+    segment = (await segments(batch.db, closing, partner_id, partner_id)).get(partner_id, NOWHERE)
+    return Late(closing, await cohorts.of(batch.db, closing, rounds.of), found[partner_id], segment)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine import Fact, Statement, Table, View
+from events.contract import ContractDrafted, ContractExpired, ContractInForce, ContractTerminated, ContractTransferred
 from events.partner import PartnerActivated, PartnerRegistered, PartnerReinstated, PartnerSuspended, PartnerTerminated
 from events.performance import (
     EvaluationRestated,
@@ -18,10 +19,11 @@ from events.performance import (
 from events.periods import kind
 from pydantic import TypeAdapter
 
+from performance.domain.card import Band, Line
 from performance.domain.figures import SCORES
 from performance.domain.metric import MetricDefined
 from performance.domain.period import EvaluationRoundOpened, PeriodEvaluated
-from performance.domain.scorecard import Band, Line, ScorecardDefined
+from performance.domain.scorecard import ScorecardDefined
 
 LINES = TypeAdapter(tuple[Line, ...])
 BANDS = TypeAdapter(tuple[Band, ...])
@@ -36,7 +38,8 @@ METRICS = Table(
     aggregation text not null,
     minimum numeric,
     maximum numeric,
-    due text not null
+    due text not null,
+    due_since timestamptz
     """,
 )
 
@@ -66,6 +69,7 @@ OBSERVATIONS = Table(
     metric text not null,
     period text not null,
     value numeric not null,
+    denominator numeric,
     source text not null,
     source_ref text not null,
     reported_at bigint not null,
@@ -121,6 +125,8 @@ EVALUATIONS = Table(
     cohort_size integer not null,
     restatements integer not null,
     event_id uuid not null,
+    tier text,
+    area text,
     primary key (partner_id, period)
     """,
     indexes=("(period, partner_id)", "(band, partner_id, period)"),
@@ -143,7 +149,32 @@ PARTNERS = Table(
     """
     partner_id uuid primary key,
     activated_at timestamptz,
-    terminated_at timestamptz
+    terminated_at timestamptz,
+    area text
+    """,
+)
+
+CHANNELS = Table(
+    "partner_channels",
+    """
+    contract_id uuid not null,
+    channel text not null,
+    partner_id uuid not null,
+    in_force_from timestamptz,
+    ended_at timestamptz,
+    primary key (contract_id, channel, partner_id)
+    """,
+    indexes=("(partner_id)",),
+)
+
+TIERS = Table(
+    "partner_tiers",
+    """
+    partner_id uuid not null,
+    version integer not null,
+    tier text,
+    since timestamptz not null,
+    primary key (partner_id, version)
     """,
 )
 
@@ -163,10 +194,10 @@ RESTATE = """
 with earlier as (
     update {table} set superseded_at = $1 where report_id = $2 and superseded_at is null returning *
 )
-insert into {table} (position, event_id, report_id, partner_id, outlet_id, metric, period, value, source, source_ref,
-                     reported_at, occurred_at, restatements)
-select $1::bigint, $3::uuid, report_id, partner_id, outlet_id, metric, period, $4::numeric, source, source_ref,
-       reported_at, occurred_at, restatements + 1
+insert into {table} (position, event_id, report_id, partner_id, outlet_id, metric, period, value, denominator, source,
+                     source_ref, reported_at, occurred_at, restatements)
+select $1::bigint, $3::uuid, report_id, partner_id, outlet_id, metric, period, $4::numeric, $5::numeric, source,
+       source_ref, reported_at, occurred_at, restatements + 1
 from earlier
 """
 
@@ -193,15 +224,15 @@ def project_basis(fact: Fact[Any]) -> Iterator[Statement]:
                 metric=report.metric,
                 period=report.period,
                 value=report.value,
+                denominator=report.denominator,
                 source=report.source,
                 source_ref=report.source_ref,
                 reported_at=fact.position,
                 occurred_at=fact.occurred_at,
                 restatements=0,
             )
-        case KPIRestated(report_id=report_id, value=value):
-            yield OBSERVATIONS.sql(RESTATE, fact.position, report_id, fact.event_id, value)
-
+        case KPIRestated(report_id=id, value=value, denominator=denominator):
+            yield OBSERVATIONS.sql(RESTATE, fact.position, id, fact.event_id, value, denominator)
         case PeriodClosed(period=period) as closed:
             yield PERIODS.insert(
                 period=period,
@@ -222,11 +253,11 @@ def project_basis(fact: Fact[Any]) -> Iterator[Statement]:
 
 RESTATE_EVALUATION = """
 insert into {table} as e (partner_id, period, scorecard, scorecard_version, scores, total, band, trend, percentile,
-                          cohort_size, event_id, restatements)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)
+                          cohort_size, event_id, tier, area, restatements)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1)
 on conflict (partner_id, period) do update set scores = excluded.scores, total = excluded.total, band = excluded.band,
     trend = excluded.trend, percentile = excluded.percentile, cohort_size = excluded.cohort_size,
-    event_id = excluded.event_id, restatements = e.restatements + 1
+    event_id = excluded.event_id, tier = excluded.tier, area = excluded.area, restatements = e.restatements + 1
 """
 
 
@@ -253,13 +284,15 @@ def _evaluation(fact: Fact[Any], event: PartnerEvaluated | EvaluationRestated) -
         "percentile": event.percentile,
         "cohort_size": event.cohort_size,
         "event_id": fact.event_id,
+        "tier": event.tier,
+        "area": event.area,
     }
 
 
 def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
-        case PartnerRegistered(partner_id=id):
-            yield PARTNERS.upsert("partner_id", partner_id=id)
+        case PartnerRegistered(partner_id=id, area=area):
+            yield PARTNERS.upsert("partner_id", partner_id=id, area=area)
         case PartnerActivated(partner_id=id):
             yield PARTNERS.upsert("partner_id", partner_id=id, activated_at=fact.occurred_at)
         case PartnerTerminated(partner_id=id):
@@ -272,20 +305,49 @@ def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
             )
 
 
+ANY_CHANNEL = "any"
+"""Of a grant that is for all of them."""
+
+
+TRANSFER = """
+insert into {table} (contract_id, channel, partner_id, in_force_from)
+select contract_id, channel, $3, $4 from {table} where contract_id = $1 and partner_id = $2
+on conflict (contract_id, channel, partner_id) do update set in_force_from = excluded.in_force_from, ended_at = null
+"""
+
+
+def project_channels(fact: Fact[Any]) -> Iterator[Statement]:
+    match fact.event:
+        case ContractDrafted(contract_id=id, partner_id=partner_id, terms=terms):
+            grants = () if terms is None else terms.grants
+            for channel in sorted({grant.channel or ANY_CHANNEL for grant in grants}):
+                key = {"contract_id": id, "channel": channel, "partner_id": partner_id}
+                yield CHANNELS.upsert(*key, **key)
+        case ContractInForce(contract_id=id):
+            yield CHANNELS.update({"contract_id": id}, in_force_from=fact.occurred_at)
+        case ContractTransferred(contract_id=id, partner_id=partner_id, from_partner_id=former):
+            yield CHANNELS.sql(TRANSFER, id, former, partner_id, fact.occurred_at)
+            yield CHANNELS.update({"contract_id": id, "partner_id": former}, ended_at=fact.occurred_at)
+        case ContractTerminated() | ContractExpired() as ended:
+            key = {"contract_id": ended.contract_id, "partner_id": ended.partner_id}
+            yield CHANNELS.update(key, ended_at=fact.occurred_at)
+
+
 # One view, because evaluation reads all of it as of one position: none of its tables is ever ahead of another.
 basis_view = View(
     "basis",
-    version=1,
+    version=2,
     tables=(METRICS, SCORECARDS, OBSERVATIONS, PERIODS, ROUNDS),
     project=project_basis,
     inline=True,
 )
 evaluations_view = View(
-    "evaluations", version=1, tables=(EVALUATIONS, MISSED), project=project_evaluations, inline=True
+    "evaluations", version=2, tables=(EVALUATIONS, MISSED), project=project_evaluations, inline=True
 )
 
 VIEWS = (
     basis_view,
     evaluations_view,
-    View("partners", version=1, tables=(PARTNERS, SUSPENSIONS), project=project_partners, source="partner"),
+    View("partners", version=2, tables=(PARTNERS, SUSPENSIONS, TIERS), project=project_partners, source="partner"),
+    View("channels", version=1, tables=(CHANNELS,), project=project_channels, source="contract"),
 )

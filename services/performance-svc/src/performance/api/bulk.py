@@ -45,6 +45,8 @@ FIELDS = {
     "performance.partner_unknown": "partner_id",
     "performance.metric_unknown": "metric",
     "performance.unit_differs": "unit",
+    "performance.denominator_missing": "denominator",
+    "performance.denominator_unexpected": "denominator",
     "performance.value_below_minimum": "value",
     "performance.value_above_maximum": "value",
     "performance.nothing_to_correct": "value",

@@ -46,8 +46,11 @@ class EvaluationView(BaseModel):
         description="Percentage of the cohort whose total is at or below this one; null where it is too small to say."
     )
     cohort_size: int
+    insufficient_data: bool = Field(description="The cohort is below the scorecard's minimum: there is no percentile.")
     restatements: int = Field(description="How often late or corrected reports changed it.")
     event_id: UUID = Field(description="The event that these figures are from.")
+    tier: str | None = Field(description="The partner's that its targets were chosen by; null: the same hold for all.")
+    area: str | None
 
 
 class Reports(BaseModel):
@@ -72,7 +75,8 @@ class MissedReportView(BaseModel):
 
 
 def shown(**row: Any) -> EvaluationView:
-    return EvaluationView(scores=SCORES.validate_json(row.pop("scores")), **row)
+    scores = SCORES.validate_json(row.pop("scores"))
+    return EvaluationView(scores=scores, insufficient_data=row["percentile"] is None, **row)
 
 
 EVALUATIONS = Collection(

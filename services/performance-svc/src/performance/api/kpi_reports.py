@@ -26,7 +26,8 @@ class KPIReportView(BaseModel):
     outlet_id: UUID | None
     metric: str
     period: str
-    value: Decimal = Field(description="As it holds now.")
+    value: Decimal = Field(description="As it holds now; of a ratio metric, the numerator.")
+    denominator: Decimal | None
     source: str
     source_ref: str
     occurred_at: AwareDatetime
@@ -43,8 +44,8 @@ REPORTS = Collection(
     filters=("partner_id", "outlet_id", "period", "metric", "source"),
     sorts=("reported_at",),
     source="""
-    select report_id, partner_id, outlet_id, metric, period, value, source, source_ref, occurred_at, restatements,
-           event_id, position, reported_at
+    select report_id, partner_id, outlet_id, metric, period, value, denominator, source, source_ref, occurred_at,
+           restatements, event_id, position, reported_at
     from {observations} where superseded_at is null
     """,
     types={"reported_at": int, "period": Period, "metric": Code},

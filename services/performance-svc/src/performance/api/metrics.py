@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 from service import At, Collection, HandlePut, Read, Receipt, history_of, list_of, own, scope
 
 from performance.domain.metric import (
@@ -34,6 +34,7 @@ class MetricView(BaseModel):
     minimum: Decimal | None
     maximum: Decimal | None
     due: Due
+    due_since: AwareDatetime | None = Field(description="For periods that begin then or later; null: for all.")
 
 
 METRICS = Collection(

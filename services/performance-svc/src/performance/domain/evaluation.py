@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from typing import Any, assert_never
 from uuid import UUID
 
 from engine import Command, Decider, Rejected
-from events.performance import EvaluationRestated, KPIReportMissed, MetricScore, PartnerEvaluated, Trend
+from events.performance import EvaluationRestated, FigureChange, KPIReportMissed, MetricScore, PartnerEvaluated, Trend
 from events.periods import kind
 
 EvaluationEvent = PartnerEvaluated | EvaluationRestated | KPIReportMissed
@@ -31,6 +31,8 @@ class Judgement(Command):
     band: str
     percentile: Decimal | None
     cohort_size: int
+    tier: str | None = None
+    area: str | None = None
 
 
 class Evaluate(Judgement):
@@ -70,6 +72,8 @@ class Evaluation:
     trend: Trend | None
     percentile: Decimal | None
     cohort_size: int
+    tier: str | None = None
+    area: str | None = None
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -103,7 +107,8 @@ class Evaluations:
 
 
 def trend(before: Evaluation | None, total: Decimal) -> Trend | None:
-    """None for a partner's first evaluation."""
+    """The sign of the difference to the partner's total before, to the millionth: no band of indifference, which would
+    hide a slow decline. None for a partner's first evaluation."""
     if before is None:
         return None
     if total == before.total:
@@ -125,6 +130,8 @@ def judged(evaluations: Evaluations, command: Judgement) -> Evaluation:
         trend=trend(evaluations.before(command.period), command.total),
         percentile=command.percentile,
         cohort_size=command.cohort_size,
+        tier=command.tier,
+        area=command.area,
     )
 
 
@@ -149,12 +156,7 @@ def reevaluate(evaluations: Evaluations, command: Reevaluate) -> list[Evaluation
     evaluation = judged(evaluations, command)
     if evaluation == known:
         return []
-    restated = EvaluationRestated(
-        partner_id=command.partner_id,
-        previous_total=None if known is None else known.total,
-        because=command.because,
-        **evaluation.figures,
-    )
+    restated = restate(command.partner_id, known, evaluation, command.because)
     return [restated, *retrended(evaluations, evaluation, command.partner_id, command.because)]
 
 
@@ -168,9 +170,43 @@ def retrended(
     changed = replace(later, trend=trend(judged, later.total))
     if changed == later:
         return []
-    return [
-        EvaluationRestated(partner_id=partner_id, previous_total=later.total, because=tuple(because), **changed.figures)
-    ]
+    return [restate(partner_id, later, changed, because)]
+
+
+def restate(
+    partner_id: UUID, before: Evaluation | None, after: Evaluation, because: Sequence[UUID]
+) -> EvaluationRestated:
+    return EvaluationRestated(
+        partner_id=partner_id,
+        previous_total=None if before is None else before.total,
+        because=tuple(because),
+        changes=tuple(changes(before, after)),
+        **after.figures,
+    )
+
+
+COMPARED = ("total", "band", "trend", "percentile", "cohort_size", "tier", "area")
+COMPARED_OF_A_SCORE = ("value", "observations", "score", "weight")
+
+
+def changes(before: Evaluation | None, after: Evaluation) -> Iterator[FigureChange]:
+    """Each figure that is another than before, the total first, then metric by metric. Nothing for one that was not
+    there: all of it is new."""
+    if before is None:
+        return
+    for name in COMPARED:
+        yield from changed(name, getattr(before, name), getattr(after, name))
+    was, is_ = ({score.metric: score for score in each.scores} for each in (before, after))
+    for metric in dict.fromkeys([*was, *is_]):
+        for name in COMPARED_OF_A_SCORE:
+            values = (getattr(each.get(metric), name, None) for each in (was, is_))
+            yield from changed(f"scores.{metric}.{name}", *values)
+
+
+def changed(figure: str, before: Any, after: Any) -> Iterator[FigureChange]:
+    if before != after:
+        told = (None if each is None else str(each) for each in (before, after))
+        yield FigureChange(figure=figure, **dict(zip(("before", "after"), told, strict=True)))
 
 
 def miss(evaluations: Evaluations, command: RecordMissedReports) -> list[EvaluationEvent]:
@@ -210,6 +246,8 @@ def evolve(evaluations: Evaluations, event: EvaluationEvent) -> Evaluations:
                     event.trend,
                     event.percentile,
                     event.cohort_size,
+                    event.tier,
+                    event.area,
                 )
             )
         case KPIReportMissed(period=period, metric=metric):

@@ -1,62 +1,37 @@
-"""The figures of an evaluation, from plain values: the one place where they are computed.
-
-Arithmetic is exact, on whole numbers of millionths, as every value, weight and bound has at most six decimals. Every
-figure that a division makes is rounded once, to the millionth, half to even; sums are exact.
-"""
+"""The figures of an evaluation, from plain values: the one place where they are computed. Arithmetic is `exact`."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Context, Decimal
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from events.performance import MetricScore
 from pydantic import TypeAdapter
 
+from performance.domain.card import NOWHERE, Band, Line, ScorecardTerms, Segment
+from performance.domain.exact import MILLION, decimal, millionths, quotient
 from performance.domain.metric import Aggregation
-from performance.domain.scorecard import Band, Line, ScorecardTerms
 
-MILLION = 10**6
 FULL = 100 * MILLION
 """The highest score, in millionths."""
-EXACT = Context(prec=200)
-"""Values have up to 24 digits, and no period has so many that their sum has 200."""
-
-
-def millionths(value: Decimal) -> int:
-    return int(value.scaleb(6, EXACT))
-
-
-def decimal(millionths: int) -> Decimal:
-    """With six places."""
-    return Decimal(millionths).scaleb(-6, EXACT)
-
-
-def quotient(dividend: int, divisor: int) -> int:
-    """Rounded half to even."""
-    whole, rest = divmod(dividend, divisor)
-    if not rest:
-        return whole
-    twice, divisor = 2 * abs(rest), abs(divisor)
-    return whole + (twice > divisor or (twice == divisor and whole % 2))
-
-
-def ratio(dividend: Decimal, divisor: Decimal) -> Decimal:
-    return decimal(quotient(millionths(dividend) * MILLION, millionths(divisor)))
 
 
 # -- one partner
 
 
 class Observed(NamedTuple):
-    """A partner's observations of one metric in a period: their sum, how many, and the one that occurred last."""
+    """A partner's observations of one metric in a period: their sum, how many, the one that occurred last, and the sum
+    of their denominators."""
 
     total: Decimal
     observations: int
     last: Decimal
+    base: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +43,17 @@ class Figures:
     band: str
 
 
-def aggregated(aggregation: Aggregation, observed: Observed) -> Decimal:
-    """The period's value, in the metric's unit."""
+def aggregated(aggregation: Aggregation, observed: Observed) -> Decimal | None:
+    """The period's value, in the metric's unit: the sum, the arithmetic mean, the one that occurred last, or the ratio
+    of sums. That ratio is the mean of single ratios weighted by their denominators, the "ratio estimator" of W. G.
+    Cochran, Sampling Techniques, 3rd ed., chapter 6: a day of one visit does not count as much as one of a thousand.
+    None where there is nothing to divide by."""
     match aggregation:
         case "mean":
             return decimal(quotient(millionths(observed.total), observed.observations))
+        case "ratio":
+            base = millionths(observed.base or Decimal(0))
+            return decimal(quotient(millionths(observed.total) * MILLION, base)) if base else None
         case "sum":
             return observed.total
         case "last":
@@ -86,6 +67,7 @@ class Scale:
     line: Line
     metric: str
     mean: bool
+    divides: bool
     weight: int
     floor: int
     span: int
@@ -94,12 +76,16 @@ class Scale:
     def of(cls, line: Line) -> Scale:
         floor = millionths(line.floor)
         span = millionths(line.target) - floor
-        return cls(line, line.metric, line.aggregation == "mean", millionths(line.weight), floor, span)
+        mean = line.aggregation == "mean"
+        divides = mean or line.aggregation == "ratio"
+        return cls(line, line.metric, mean, divides, millionths(line.weight), floor, span)
 
-    def value(self, observed: Observed) -> int:
+    def value(self, observed: Observed) -> int | None:
+        """None where there is nothing to divide by."""
         if self.mean:  # what aggregated() does, without a Decimal between
             return quotient(millionths(observed.total), observed.observations)
-        return millionths(aggregated(self.line.aggregation, observed))
+        value = aggregated(self.line.aggregation, observed)
+        return None if value is None else millionths(value)
 
     def score(self, value: int) -> int:
         """From 0 at the floor to 100 at the target, linear between them and clipped beyond."""
@@ -124,7 +110,7 @@ class Scored(NamedTuple):
         line, observed = self.scale.line, self.observed
         return {
             "metric": line.metric,
-            "value": decimal(self.value) if self.scale.mean else aggregated(line.aggregation, observed),
+            "value": decimal(self.value) if self.scale.divides else aggregated(line.aggregation, observed),
             "observations": observed.observations,
             "score": decimal(self.score),
             "weight": line.weight,
@@ -132,6 +118,8 @@ class Scored(NamedTuple):
 
 
 SCORES = TypeAdapter(tuple[MetricScore, ...])
+Segments = Mapping[UUID, Segment]
+"""By partner; those that are not there are nowhere."""
 
 
 @dataclass(frozen=True)
@@ -142,26 +130,27 @@ class Scoring:
     bands: Sequence[Band]
 
     @classmethod
-    def by(cls, card: ScorecardTerms) -> Scoring:
-        return cls(tuple(Scale.of(line) for line in card.lines), card.bands)
+    def by(cls, card: ScorecardTerms, segment: Segment = NOWHERE) -> Scoring:
+        return cls(tuple(Scale.of(line.for_segment(segment)) for line in card.lines), card.bands)
 
     def scored(self, observed: Mapping[str, Observed]) -> list[Scored]:
-        """Of the lines that have an observation."""
+        """Of the lines that have a value: an observation, and of a ratio something to divide by."""
         found = []
         for scale in self.scales:
             of_metric = observed.get(scale.metric)
             if of_metric is not None:
                 value = scale.value(of_metric)
-                found.append(Scored(scale, of_metric, value, scale.score(value)))
+                if value is not None:
+                    found.append(Scored(scale, of_metric, value, scale.score(value)))
         return found
 
     def total(self, observed: Mapping[str, Observed]) -> Decimal | None:
-        """None where no line has an observation."""
+        """None where no line has a value."""
         scored = self.scored(observed)
         return total(scored) if scored else None
 
     def figures(self, observed: Mapping[str, Observed]) -> Figures | None:
-        """None where no line has an observation."""
+        """None where no line has a value."""
         scored = self.scored(observed)
         if not scored:
             return None
@@ -226,8 +215,28 @@ class Cohort:
         return Standing(decimal(quotient(FULL * at_or_below, size)), size)
 
 
-def totals(card: ScorecardTerms, observed: Iterable[tuple[UUID, Mapping[str, Observed]]]) -> dict[UUID, Decimal]:
+@dataclass(frozen=True)
+class Scorings:
+    """A scorecard, prepared for each segment of partners that it is asked for."""
+
+    card: ScorecardTerms
+    prepared: dict[Segment, Scoring] = field(default_factory=dict)
+
+    @cached_property
+    def segmented(self) -> bool:
+        return self.card.segmented
+
+    def of(self, segment: Segment = NOWHERE) -> Scoring:
+        key = segment if self.segmented else NOWHERE
+        if key not in self.prepared:
+            self.prepared[key] = Scoring.by(self.card, key)
+        return self.prepared[key]
+
+
+def totals(
+    card: ScorecardTerms, observed: Iterable[tuple[UUID, Mapping[str, Observed]]], segments: Segments | None = None
+) -> dict[UUID, Decimal]:
     """The total of each partner that has one."""
-    scoring = Scoring.by(card)
-    found = ((partner_id, scoring.total(by_metric)) for partner_id, by_metric in observed)
+    scorings, where = Scorings(card), segments or {}
+    found = ((partner_id, scorings.of(where.get(partner_id, NOWHERE)).total(seen)) for partner_id, seen in observed)
     return {partner_id: total for partner_id, total in found if total is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import assert_never
+from typing import Annotated, assert_never
 from uuid import UUID
 
 from engine import Command, Decider, Rejected, Unknown
@@ -13,6 +13,7 @@ from events.performance import KPIReported, KPIRestated
 from events.periods import first_day
 from pydantic import Field
 
+from performance.domain.exact import ratio
 from performance.domain.metric import Code, MetricTerms, Unit, Value
 from performance.domain.period import Period, has_begun
 from performance.domain.source import Source, SourceRef, id_of
@@ -26,6 +27,8 @@ def report_id(source: str, source_ref: str) -> UUID:
 
 
 ReportEvent = KPIReported | KPIRestated
+Denominator = Annotated[Value, Field(ge=0)]
+"""0: there was nothing to divide by; in a period's sum it is as good as any."""
 
 
 # -- commands
@@ -33,7 +36,8 @@ ReportEvent = KPIReported | KPIRestated
 
 class ReportKPI(Command):
     """`source_ref` is the observation's own key in the source. With `corrects`, the value replaces that report's, and
-    (source, source_ref) are the correction's own. `unit`, where it is given, must be the metric's."""
+    (source, source_ref) are the correction's own. `unit`, where it is given, must be the metric's. Of a ratio metric
+    `value` is the numerator, and `denominator` what it is divided by."""
 
     source: Source
     source_ref: SourceRef
@@ -42,6 +46,7 @@ class ReportKPI(Command):
     metric: Code
     period: Period
     value: Value
+    denominator: Denominator | None = None
     unit: Unit | None = None
     corrects: UUID | None = Field(default=None, description="The id of the report that this one corrects.")
 
@@ -74,6 +79,7 @@ class Observation:
     metric: str
     period: str
     value: Decimal
+    denominator: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ class Correction:
     source: str
     source_ref: str
     value: Decimal
+    denominator: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -91,16 +98,15 @@ class KPIReport:
     corrections: tuple[Correction, ...] = ()
 
     @property
-    def value(self) -> Decimal | None:
-        if self.corrections:
-            return self.corrections[-1].value
-        return None if self.observation is None else self.observation.value
+    def holds(self) -> Observation | Correction | None:
+        """What its value and its denominator are from."""
+        return self.corrections[-1] if self.corrections else self.observation
 
 
 # -- decide
 
 
-SAME: tuple[str, ...] = ("partner_id", "outlet_id", "metric", "period", "value")
+SAME: tuple[str, ...] = ("partner_id", "outlet_id", "metric", "period", "value", "denominator")
 
 
 def record(known: KPIReport, command: RecordReport, now: datetime) -> list[ReportEvent]:
@@ -133,6 +139,7 @@ def record(known: KPIReport, command: RecordReport, now: datetime) -> list[Repor
             value=report.value,
             source=report.source,
             source_ref=report.source_ref,
+            denominator=report.denominator,
         )
     ]
 
@@ -140,42 +147,52 @@ def record(known: KPIReport, command: RecordReport, now: datetime) -> list[Repor
 def restate(known: KPIReport, command: RecordReport) -> list[ReportEvent]:
     """Raises `performance.report_unknown`, `performance.correction_differs`, `performance.correction_of_another`,
     `performance.nothing_to_correct` and what `check_value` raises."""
-    first, value, report = known.observation, known.value, command.report
-    if first is None or value is None:
+    first, holds, report = known.observation, known.holds, command.report
+    if first is None or holds is None:
         raise Unknown("performance.report_unknown", corrects=report.corrects)
     for field in ("partner_id", "metric", "period"):
         if getattr(first, field) != getattr(report, field):
             raise Rejected("performance.correction_of_another", field=field, reported=getattr(first, field))
     for made in known.corrections:
         if (made.source, made.source_ref) == (report.source, report.source_ref):
-            if made.value == report.value:
+            if (made.value, made.denominator) == (report.value, report.denominator):
                 return []
             raise Rejected("performance.correction_differs", report_id=first.report_id, corrected_to=made.value)
     check_value(report, command.terms)
-    if report.value == value:
-        raise Rejected("performance.nothing_to_correct", report_id=first.report_id, value=value)
+    if (report.value, report.denominator) == (holds.value, holds.denominator):
+        raise Rejected("performance.nothing_to_correct", report_id=first.report_id, value=holds.value)
     return [
         KPIRestated(
             report_id=first.report_id,
             partner_id=first.partner_id,
             metric=first.metric,
             period=first.period,
-            previous=value,
+            previous=holds.value,
             value=report.value,
             source=report.source,
             source_ref=report.source_ref,
+            previous_denominator=holds.denominator,
+            denominator=report.denominator,
         )
     ]
 
 
 def check_value(report: ReportKPI, terms: MetricTerms | None) -> None:
-    """Raises `performance.metric_unknown`, `performance.unit_differs`, `performance.value_below_minimum`,
-    `performance.value_above_maximum`."""
-    value = report.value
+    """Raises `performance.metric_unknown`, `performance.unit_differs`, `performance.denominator_missing`,
+    `performance.denominator_unexpected`, `performance.value_below_minimum`, `performance.value_above_maximum`."""
+    value, denominator = report.value, report.denominator
     if terms is None:
         raise Unknown("performance.metric_unknown", metric=report.metric)
     if report.unit is not None and report.unit != terms.unit:
         raise Rejected("performance.unit_differs", metric=terms.code, unit=report.unit, expected=terms.unit)
+    if terms.aggregation == "ratio":
+        if denominator is None:
+            raise Rejected("performance.denominator_missing", metric=terms.code)
+        if denominator == 0:
+            return  # there is no quotient to bound
+        value = ratio(value, denominator)
+    elif denominator is not None:
+        raise Rejected("performance.denominator_unexpected", metric=terms.code, aggregation=terms.aggregation)
     if terms.minimum is not None and value < terms.minimum:
         raise Rejected("performance.value_below_minimum", metric=terms.code, value=value, minimum=terms.minimum)
     if terms.maximum is not None and value > terms.maximum:
@@ -202,10 +219,11 @@ def evolve(report: KPIReport, event: ReportEvent) -> KPIReport:
                     event.metric,
                     event.period,
                     event.value,
+                    event.denominator,
                 )
             )
         case KPIRestated():
-            made = Correction(event.source, event.source_ref, event.value)
+            made = Correction(event.source, event.source_ref, event.value, event.denominator)
             return replace(report, corrections=(*report.corrections, made))
         case _:
             assert_never(event)

@@ -44,7 +44,7 @@ Value = Annotated[
 ]
 Unit = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32)]
 Direction = Literal["higher", "lower"]
-Aggregation = Literal["mean", "sum", "last"]
+Aggregation = Literal["mean", "sum", "last", "ratio"]
 Due = Literal["every_period", "on_occurrence"]
 
 
@@ -52,7 +52,8 @@ Due = Literal["every_period", "on_occurrence"]
 
 
 class MetricDefined(Event, type="cauce.performance.MetricDefined.v1"):
-    """A version of the metric, from 1. Unit, direction and aggregation are the same in all of them."""
+    """A version of the metric, from 1. Unit, direction and aggregation are the same in all of them. A report is due for
+    periods that begin at `due_since` or later (null: for all)."""
 
     code: str
     version: int
@@ -62,6 +63,7 @@ class MetricDefined(Event, type="cauce.performance.MetricDefined.v1"):
     minimum: Decimal | None
     maximum: Decimal | None
     due: Due
+    due_since: datetime | None = None
 
 
 # -- commands
@@ -69,8 +71,9 @@ class MetricDefined(Event, type="cauce.performance.MetricDefined.v1"):
 
 class MetricContent(Command):
     """`direction` is the better one. `aggregation` makes one value of a period's observations; `last` is the one
-    that occurred last. `minimum` and `maximum` bound every observation. `due`: whether an active partner owes a report
-    each period."""
+    that occurred last, `ratio` the sum of numerators by the sum of denominators. `minimum` and `maximum` bound every
+    observation, of a ratio its quotient. `due`: whether an active partner owes a report each period, from the first
+    that begins when the metric is there."""
 
     unit: Unit
     direction: Direction
@@ -99,6 +102,7 @@ class MetricTerms:
     minimum: Decimal | None
     maximum: Decimal | None
     due: Due
+    due_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ def decide(command: DefineMetric, metric: Metric, now: datetime) -> list[MetricD
     if command.minimum is not None and command.maximum is not None and command.minimum > command.maximum:
         raise Rejected("performance.bounds_reversed", minimum=command.minimum, maximum=command.maximum)
     content = command.model_dump(exclude={"occurred_at"})
+    content["due_since"] = due_since(metric.terms, command.due, now)
     if metric.terms is None:
         return [MetricDefined(version=1, **content)]
     for field in FIXED:
@@ -130,6 +135,13 @@ def decide(command: DefineMetric, metric: Metric, now: datetime) -> list[MetricD
     if terms_of(defined) == MetricTerms(**{**vars(metric.terms), "version": defined.version}):
         return []
     return [defined]
+
+
+def due_since(terms: MetricTerms | None, due: Due, now: datetime) -> datetime | None:
+    """A report that is due stays due since when it was."""
+    if due != "every_period":
+        return None
+    return now if terms is None or terms.due != due else terms.due_since
 
 
 # -- evolve
