@@ -68,13 +68,29 @@ DEFINITIONS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ),
     (
         "risk",
-        f"/rules/{RULE}",
-        {"metric": METRIC, "flag_below": 85, "severity": "high", "suspend_after": 2, "lift_at": 90},
+        f"/rules/{RULE}/draft",
+        {
+            "rule": {
+                "judged_on": "evaluations",
+                "figure": METRIC,
+                "metrics": [METRIC],
+                "value": f'metrics["{METRIC}"]',
+                "when": "value < 85.0",
+                "severity": "high",
+                "suspend_after": 2,
+                "lifts_when": "value >= 90.0",
+            }
+        },
     ),
 )
+PUBLISHED = (("risk", f"/rules/{RULE}"),)
+"""What is judged by only once its draft is published."""
 
 
 async def define(services: Mapping[str, Service], at: datetime) -> None:
     """Once: the key makes a second run leave alone what somebody has changed since."""
     for name, path, content in DEFINITIONS:
         await services[name].put(path, {**content, "occurred_at": at.isoformat()}, key="sample/definition")
+    for name, path in PUBLISHED:
+        said = {"occurred_at": at.isoformat()}
+        await services[name].post(f"{path}/publication", said, key="sample/definition", seen=path)

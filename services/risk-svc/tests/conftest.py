@@ -13,6 +13,7 @@ from devstack.serving import ClientOf, Others, Said, Serve
 from events.performance import EvaluationRestated, MetricScore, PartnerEvaluated
 from fastapi import FastAPI
 from risk.app import app as risk_app
+from risk.domain.evaluation import Evaluation
 from risk.domain.risk_profile import AssessEvaluation
 from risk.domain.rule import RuleTerms
 
@@ -26,18 +27,21 @@ def partner() -> UUID:
 
 @pytest.fixture(scope="session")
 def terms() -> Callable[..., RuleTerms]:
-    """The rule: below 85 is a risk, two in a row suspend, 90 lifts."""
+    """The rule: below 85 is a risk, two in a row suspend, 90 lifts. The limits may be given as numbers."""
 
-    def make(**changes: Any) -> RuleTerms:
+    def make(metric: str = "inspection_score", flag_below: Any = 85, lift_at: Any = 90, **changes: Any) -> RuleTerms:
         return RuleTerms(
             **{
                 "code": "low_score",
                 "version": 1,
-                "metric": "inspection_score",
-                "flag_below": Decimal(85),
+                "judged_on": "evaluations",
+                "figure": metric,
+                "metrics": (metric,),
+                "value": f'metrics["{metric}"]',
+                "when": f"value < {float(flag_below)}",
                 "severity": "high",
                 "suspend_after": 2,
-                "lift_at": Decimal(90),
+                "lifts_when": None if lift_at is None else f"value >= {float(lift_at)}",
                 **changes,
             }
         )
@@ -58,9 +62,9 @@ def evaluation(terms: Callable[..., RuleTerms], event_of: Callable[..., UUID]) -
             **{
                 "partner_id": PARTNER,
                 "rule": terms(),
-                "period": str(period),
-                "value": Decimal(value),
-                "evaluation_id": event_of(period, n),
+                "evaluation": Evaluation(
+                    event_of(period, n), str(period), {"inspection_score": Decimal(value)}, Decimal(value)
+                ),
                 **changes,
             }
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +15,7 @@ from risk.domain.flag import AcknowledgeFlag, DismissFlag, FlagAcknowledged, fla
 from risk.domain.restriction import (
     ImposeRestriction,
     LiftRestriction,
-    RestrictionByHand,
+    Limit,
     restriction_id,
     restriction_id_by_hand,
 )
@@ -78,11 +79,14 @@ def by_hand(kind: Any, reason: str, n: int = 1) -> RestrictionImposed:
         reason=reason,
         evidence=(),
         by="person",
+        imposed_at=NOW,
     )
 
 
 def lifted_by_hand(restriction: UUID, kind: Any, reason: str) -> RestrictionLifted:
-    return RestrictionLifted(restriction_id=restriction, partner_id=PARTNER, kind=kind, reason=reason, by="person")
+    return RestrictionLifted(
+        restriction_id=restriction, partner_id=PARTNER, kind=kind, reason=reason, by="person", lifted_at=NOW
+    )
 
 
 # -- acknowledging
@@ -193,9 +197,10 @@ def test_dismissing_the_flag_of_a_suspended_partner_leaves_the_suspension(
             restriction_id=suspension,
             partner_id=PARTNER,
             kind="suspension",
-            reason="inspection_score 95 in 2007, at or above 90",
+            reason="inspection_score 95 in 2007 (value >= 90.0)",
             evidence=(event_of("2007"),),
             by="rule",
+            lifted_at=NOW,
         )
     ]
 
@@ -209,9 +214,13 @@ def test_a_person_restricts_a_partner_of_whom_nothing_is_known_yet(kind: Any) ->
     scenario(risk_profiles, when=command, at=NOW, then=by_hand(kind, "Unpaid since May."))
 
 
-def test_a_credit_limit_needs_an_amount_and_is_not_imposed_this_way() -> None:
-    with pytest.raises(ValidationError):
-        RestrictionByHand(kind="credit_limit", reason="Unpaid since May.")
+def test_a_credit_limit_needs_an_amount_and_nothing_else_has_one() -> None:
+    refusal = Rejected("risk.limit_is_of_credit_limits", kind="credit_limit")
+    without = ImposeRestriction(partner_id=PARTNER, kind="credit_limit", reason="Unpaid since May.")
+    scenario(risk_profiles, when=without, at=NOW, then=refusal)
+    limit = Limit(amount=Decimal(5000), currency="USD")
+    odd = ImposeRestriction(partner_id=PARTNER, kind="order_block", reason="Unpaid since May.", limit=limit)
+    scenario(risk_profiles, when=odd, at=NOW, then=Rejected("risk.limit_is_of_credit_limits", kind="order_block"))
 
 
 def test_the_same_restriction_again_changes_nothing_and_for_another_reason_is_refused() -> None:
@@ -279,7 +288,7 @@ def test_what_evaluations_lifted_is_not_lifted_by_hand(
     refusal = Rejected(
         "risk.restriction_not_active",
         restriction_id=suspension,
-        lifted_because="inspection_score 95 in 2007, at or above 90",
+        lifted_because="inspection_score 95 in 2007 (value >= 90.0)",
     )
     command = LiftRestriction(restriction_id=suspension, reason="Paid.")
     scenario(risk_profiles, given=given, when=command, at=NOW, then=refusal)

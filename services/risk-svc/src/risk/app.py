@@ -6,19 +6,24 @@ from fastapi import FastAPI
 from service import Settings, create_app
 
 from risk import api, policies, views
+from risk.domain.accounts import reported_accounts
+from risk.domain.exposure import exposures
 from risk.domain.risk_profile import risk_profiles
 from risk.domain.rule import rules
 from risk.states import STATES
 
 
 def app() -> FastAPI:
-    return create_app(
+    made = create_app(
         "risk",
         Settings(),
         routes=api.ROUTES,
-        deciders=[rules, risk_profiles],
+        deciders=[rules, risk_profiles, reported_accounts, exposures],
         views=views.VIEWS,
         policies=policies.POLICIES,
         states=STATES,
-        description="Rules over partners' evaluations, the flags they raise and the restrictions they impose.",
+        description="Rules over what other services tell of partners, the flags they raise, the restrictions that"
+        " follow, and how partners are adjusted.",
     )
+    made.state.engine.registry.register(policies.FAILURES)
+    return made

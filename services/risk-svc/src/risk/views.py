@@ -1,4 +1,5 @@
-"""Read models: rules, flags and restrictions as they stand. All are written with the append."""
+"""Read models: rules, flags, restrictions and adjustments as they stand, written with the append; and, from other
+services' topics, what was heard of partners, which previews and back-tests are made of."""
 
 from __future__ import annotations
 
@@ -6,22 +7,44 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine import Fact, Statement, Table, View
-from events.risk import RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from events.operational import SalesReported
+from events.risk import CreditLimitChanged, RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from pydantic import BaseModel, TypeAdapter
 
+from risk.domain.accounts import AccountsReported
+from risk.domain.evaluation import Evaluation
+from risk.domain.exposure import ExposureEstimated
 from risk.domain.flag import FlagAcknowledged
-from risk.domain.rule import RuleDefined, RuleRetired
+from risk.domain.rule import RuleDraftDiscarded, RuleDrafted, RulePublished, RuleRetired
+from risk.domain.signal import Signal
+from risk.domain.watch import JudgementFailed, JudgementRecovered
+from risk.heard import Cleared, Heard, heard_of
 
-RULES = Table(
-    "rules",
+RULEBOOK = Table(
+    "rulebook",
     """
     code text primary key,
-    version integer not null,
-    metric text not null,
-    flag_below numeric not null,
-    severity text not null,
-    suspend_after integer,
-    lift_at numeric,
-    status text not null
+    version integer not null default 0,
+    status text not null default 'drafted',
+    judged_on text,
+    figure text,
+    severity text,
+    terms json,
+    draft json,
+    published_at timestamptz
+    """,
+)
+
+RULE_FAILURES = Table(
+    "rule_failures",
+    """
+    rule text not null,
+    partner_id uuid not null,
+    rule_version integer not null,
+    error text not null,
+    because uuid not null,
+    failed_at timestamptz not null,
+    primary key (rule, partner_id)
     """,
 )
 
@@ -38,10 +61,12 @@ FLAGS = Table(
     evidence uuid[] not null,
     status text not null,
     acknowledged_by text,
+    acknowledged_at timestamptz,
     raised_at timestamptz not null,
     event_id uuid not null,
     closed_at timestamptz,
-    closed_because text
+    closed_because text,
+    closed_by text
     """,
     indexes=("(partner_id, status)", "(status, flag_id)"),
 )
@@ -60,20 +85,103 @@ RESTRICTIONS = Table(
     evidence uuid[] not null,
     imposed_at timestamptz not null,
     event_id uuid not null,
+    expires_at timestamptz,
+    limit_amount numeric,
+    limit_currency text,
+    adjustment_id uuid,
     lifted_by text,
     lifted_at timestamptz,
-    lifted_because text
+    lifted_because text,
+    expired boolean not null default false
     """,
     indexes=("(partner_id, status)", "(status, restriction_id)"),
 )
 
+ACCOUNTS = Table(
+    "accounts",
+    """
+    partner_id uuid not null,
+    year integer not null,
+    figures json not null,
+    reported_at timestamptz not null,
+    event_id uuid not null,
+    primary key (partner_id, year)
+    """,
+)
+
+EXPOSURES = Table(
+    "exposures",
+    """
+    partner_id uuid primary key,
+    estimate json not null,
+    estimated_at timestamptz not null,
+    event_id uuid not null
+    """,
+)
+
+HEARD = Table(
+    "heard",
+    """
+    id uuid primary key,
+    partner_id uuid not null,
+    at timestamptz not null,
+    kind text not null,
+    event_type text not null,
+    outcome text,
+    what json
+    """,
+    indexes=("(partner_id, at)", "(outcome, at)", "(kind, partner_id)"),
+)
+
+PARTNER_SALES = Table(
+    "partner_sales",
+    """
+    sale_id uuid primary key,
+    partner_id uuid not null,
+    sold_on date not null,
+    currency text not null,
+    amount numeric not null,
+    restatement integer not null
+    """,
+    indexes=("(sold_on)",),
+)
+
+WHAT: TypeAdapter[Evaluation | Signal | Cleared] = TypeAdapter(Evaluation | Signal | Cleared)
+
+
+def as_json(value: BaseModel) -> bytes:
+    return value.model_dump_json().encode()
+
 
 def project_rules(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
-        case RuleDefined() as rule:
-            yield RULES.upsert("code", **rule.model_dump(), status="active")
+        case RuleDrafted(code=code, content=content):
+            yield RULEBOOK.upsert("code", code=code, draft=as_json(content))
+        case RulePublished(code=code, rule=rule):
+            yield RULEBOOK.upsert(
+                "code",
+                code=code,
+                version=rule.version,
+                status="active",
+                judged_on=rule.judged_on,
+                figure=rule.figure,
+                severity=rule.severity,
+                terms=as_json(rule),
+                draft=None,
+                published_at=fact.occurred_at,
+            )
+        case RuleDraftDiscarded(code=code):
+            yield RULEBOOK.update({"code": code}, draft=None)
         case RuleRetired(code=code):
-            yield RULES.update({"code": code}, status="retired")
+            yield RULEBOOK.update({"code": code}, status="retired", draft=None)
+
+
+def project_failures(fact: Fact[Any]) -> Iterator[Statement]:
+    match fact.event:
+        case JudgementFailed() as failed:
+            yield RULE_FAILURES.upsert("rule", "partner_id", **failed.model_dump(), failed_at=fact.occurred_at)
+        case JudgementRecovered(rule=rule, partner_id=id):
+            yield RULE_FAILURES.delete(rule=rule, partner_id=id)
 
 
 def project_flags(fact: Fact[Any]) -> Iterator[Statement]:
@@ -94,10 +202,14 @@ def project_flags(fact: Fact[Any]) -> Iterator[Statement]:
                 event_id=fact.event_id,
             )
         case FlagAcknowledged(flag_id=id):
-            yield FLAGS.update({"flag_id": id}, acknowledged_by=fact.actor)
+            yield FLAGS.update({"flag_id": id}, acknowledged_by=fact.actor, acknowledged_at=fact.occurred_at)
         case RiskResolved(flag_id=id, resolution=resolution, explanation=explanation):
             yield FLAGS.update(
-                {"flag_id": id}, status=resolution, closed_at=fact.occurred_at, closed_because=explanation
+                {"flag_id": id},
+                status=resolution,
+                closed_at=fact.occurred_at,
+                closed_because=explanation,
+                closed_by=fact.actor,
             )
 
 
@@ -117,19 +229,98 @@ def project_restrictions(fact: Fact[Any]) -> Iterator[Statement]:
                 evidence=list(restriction.evidence),
                 imposed_at=fact.occurred_at,
                 event_id=fact.event_id,
+                expires_at=restriction.expires_at,
+                limit_amount=None if restriction.limit is None else restriction.limit.amount,
+                limit_currency=None if restriction.limit is None else restriction.limit.currency,
+                adjustment_id=restriction.adjustment_id,
             )
-        case RestrictionLifted(restriction_id=id, by=by, reason=reason):
+        case CreditLimitChanged(restriction_id=id, limit=limit) if limit is not None:
+            yield RESTRICTIONS.update({"restriction_id": id}, limit_amount=limit.amount, limit_currency=limit.currency)
+        case RestrictionLifted(restriction_id=id, by=by, reason=reason, expired=expired):
             yield RESTRICTIONS.update(
                 {"restriction_id": id},
                 status="lifted",
                 lifted_by=by,
                 lifted_at=fact.occurred_at,
                 lifted_because=reason,
+                expired=expired,
             )
 
 
-rules_view = View("rules", version=1, tables=(RULES,), project=project_rules, inline=True)
-flags_view = View("flags", version=1, tables=(FLAGS,), project=project_flags, inline=True)
-restrictions_view = View("restrictions", version=1, tables=(RESTRICTIONS,), project=project_restrictions, inline=True)
+def project_finances(fact: Fact[Any]) -> Iterator[Statement]:
+    match fact.event:
+        case AccountsReported(partner_id=id, year=year, figures=figures):
+            yield ACCOUNTS.upsert(
+                "partner_id",
+                "year",
+                partner_id=id,
+                year=year,
+                figures=as_json(figures),
+                reported_at=fact.occurred_at,
+                event_id=fact.event_id,
+            )
+        case ExposureEstimated(partner_id=id, estimate=estimate):
+            yield EXPOSURES.upsert(
+                "partner_id",
+                partner_id=id,
+                estimate=as_json(estimate),
+                estimated_at=fact.occurred_at,
+                event_id=fact.event_id,
+            )
 
-VIEWS = (rules_view, flags_view, restrictions_view)
+
+def project_heard(fact: Fact[Any]) -> Iterator[Statement]:
+    heard = heard_of(fact)
+    if heard is not None:
+        yield HEARD.upsert(
+            "id",
+            id=heard.id,
+            partner_id=heard.partner_id,
+            at=heard.at,
+            kind=kind_of(heard),
+            event_type=fact.event.event_type,
+            outcome=heard.outcome,
+            what=None if heard.what is None else WHAT.dump_json(heard.what),
+        )
+
+
+def kind_of(heard: Heard) -> str:
+    match heard.what:
+        case Evaluation():
+            return "evaluation"
+        case Signal():
+            return "signal"
+        case Cleared():
+            return "clearance"
+        case None:
+            return "outcome"
+
+
+def project_sales(fact: Fact[Any]) -> Iterator[Statement]:
+    match fact.event:
+        case SalesReported() as sale:
+            yield PARTNER_SALES.sql(
+                "insert into {table} (sale_id, partner_id, sold_on, currency, amount, restatement)"
+                " values ($1, $2, $3, $4, $5, $6) on conflict (sale_id) do update set sold_on = excluded.sold_on,"
+                " currency = excluded.currency, amount = excluded.amount, restatement = excluded.restatement"
+                " where {table}.restatement < excluded.restatement",
+                sale.sale_id,
+                sale.partner_id,
+                sale.sold_on,
+                sale.currency,
+                sale.amount,
+                sale.restatement,
+            )
+
+
+rules_view = View("rulebook", version=1, tables=(RULEBOOK,), project=project_rules, inline=True)
+failures_view = View("rule_failures", version=1, tables=(RULE_FAILURES,), project=project_failures, inline=True)
+flags_view = View("flags", version=2, tables=(FLAGS,), project=project_flags, inline=True)
+restrictions_view = View("restrictions", version=2, tables=(RESTRICTIONS,), project=project_restrictions, inline=True)
+finances_view = View("finances", version=1, tables=(ACCOUNTS, EXPOSURES), project=project_finances, inline=True)
+heard_view = View(
+    "heard", version=1, tables=(HEARD,), project=project_heard, source=("performance", "training", "contract")
+)
+sales_view = View("partner_sales", version=1, tables=(PARTNER_SALES,), project=project_sales, source="performance")
+
+VIEWS = (rules_view, failures_view, flags_view, restrictions_view, finances_view, heard_view, sales_view)

@@ -1,33 +1,102 @@
-"""A partner's risk profile: its evaluations under each rule, the flags they raise, the restrictions it is under."""
+"""A partner's risk profile: what is decided about it, and what it is after that."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import assert_never
+from typing import Any, assert_never
 from uuid import UUID
 
 from engine import Command, Decider, Rejected, Unknown
-from events import Event, Period
-from events.risk import AdjustmentDecided, RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from events import Event
+from events.risk import (
+    CreditLimitChanged,
+    ProbationStarted,
+    RestrictionImposed,
+    RestrictionLifted,
+    RiskFlagged,
+    RiskResolved,
+)
 
-from risk.domain import judgement
+from risk.domain import adjustment as adjustments
+from risk.domain import judgement, watch
+from risk.domain import restriction as restrictions
+from risk.domain import signal as signals
+from risk.domain.adjustment import (
+    AdjustmentCommand,
+    AdjustmentEvent,
+    ContestAdjustment,
+    DecideAdjustment,
+    EndProbation,
+    ProbationEnded,
+    ProposeAdjustment,
+    TurnDownAdjustment,
+    WithdrawAdjustment,
+)
+from risk.domain.evaluation import Evaluation, Verdict
+from risk.domain.expression import Broken
 from risk.domain.flag import AcknowledgeFlag, DismissFlag, Flag, FlagAcknowledged, acknowledge, dismiss, flagging
-from risk.domain.judgement import Figure, History
-from risk.domain.restriction import ImposeRestriction, LiftRestriction, Restriction, impose, lift, suspending
-from risk.domain.rule import RuleTerms
+from risk.domain.judgement import Assessment, History
+from risk.domain.profile import RiskProfile
+from risk.domain.restriction import (
+    ChangeCreditLimit,
+    ExpireRestriction,
+    ImposeRestriction,
+    LiftRestriction,
+    Restriction,
+    RestrictionCommand,
+    suspending,
+)
+from risk.domain.rule import RuleTerms, of_thresholds
+from risk.domain.signal import SignalCleared, SignalNoted
+from risk.domain.watch import (
+    CallForReview,
+    ClearSignal,
+    JudgeAgain,
+    JudgementFailed,
+    JudgementRecovered,
+    NoteSignal,
+    ReviewDue,
+    ReviewPlanned,
+    RiskPassed,
+    WatchCommand,
+)
 
 
-class EvaluationAssessed(Event, type="cauce.risk.EvaluationAssessed.v1"):
-    """A figure came in for a period, first or restated, and was judged by these terms."""
+def of_one_metric(stored: dict[str, Any]) -> dict[str, Any]:
+    """What was recorded when rules had thresholds of one metric: the same value, judged by these."""
+    rule, value = stored["rule"], stored["value"]
+    lift_at = rule["lift_at"]
+    low = Decimal(value) < Decimal(rule["flag_below"])
+    lifts = lift_at is not None and Decimal(value) >= Decimal(lift_at)
+    return {
+        "partner_id": stored["partner_id"],
+        "rule": of_thresholds(rule),
+        "evaluation": {
+            "id": stored["evaluation_id"],
+            "period": stored["period"],
+            "metrics": {rule["metric"]: value},
+            "total": value,
+        },
+        "verdict": {"value": value, "low": low, "lifts": lifts},
+    }
+
+
+class EvaluationAssessed(
+    Event,
+    type="cauce.risk.EvaluationAssessed.v2",
+    upcasts={"cauce.risk.EvaluationAssessed.v1": of_one_metric},
+):
+    """A period's evaluation came in, first or restated, and was judged by these terms; `next` is what that made of the
+    judgement of the period after it, where it changed."""
 
     partner_id: UUID
     rule: RuleTerms
-    period: Period
-    value: Decimal
-    evaluation_id: UUID
+    evaluation: Evaluation
+    verdict: Verdict
+    next: Verdict | None = None
 
 
 RiskProfileEvent = (
@@ -37,76 +106,115 @@ RiskProfileEvent = (
     | FlagAcknowledged
     | RestrictionImposed
     | RestrictionLifted
-    | AdjustmentDecided
+    | CreditLimitChanged
+    | SignalNoted
+    | SignalCleared
+    | JudgementFailed
+    | JudgementRecovered
+    | RiskPassed
+    | ReviewPlanned
+    | ReviewDue
+    | AdjustmentEvent
 )
 
 
 class AssessEvaluation(Command):
-    """`value` is the rule's metric in the evaluation, or its restatement, that the event `evaluation_id` told.
-
-    Under a retired rule, evaluations only close what is open.
-    """
+    """`evaluation` is told first, or restated, by the event of its id. Under a retired rule, evaluations only close
+    what is open."""
 
     partner_id: UUID
     rule: RuleTerms
     retired: bool = False
-    period: Period
-    value: Decimal
-    evaluation_id: UUID
+    evaluation: Evaluation
 
 
-RiskProfileCommand = AssessEvaluation | AcknowledgeFlag | DismissFlag | ImposeRestriction | LiftRestriction
+RiskProfileCommand = (
+    AssessEvaluation | AcknowledgeFlag | DismissFlag | RestrictionCommand | WatchCommand | AdjustmentCommand
+)
 
 
-@dataclass(frozen=True)
-class RiskProfile:
-    """`histories` by rule. `partner_id` is None until something is known of the partner."""
-
-    partner_id: UUID | None = None
-    histories: dict[str, History] = field(default_factory=dict)
-    flags: dict[UUID, Flag] = field(default_factory=dict)
-    restrictions: dict[UUID, Restriction] = field(default_factory=dict)
-
-    def history(self, rule: str) -> History:
-        return self.histories.get(rule, ())
-
-    def open_flag(self, rule: str) -> Flag | None:
-        return next((flag for flag in self.flags.values() if flag.rule == rule and flag.status == "open"), None)
-
-    def suspension(self, rule: str) -> Restriction | None:
-        """The one that the rule imposed and that holds."""
-        return next((r for r in self.restrictions.values() if r.rule == rule and r.lifted_by is None), None)
+# -- decide
 
 
-def assess(profile: RiskProfile, command: AssessEvaluation) -> Sequence[RiskProfileEvent]:
-    """Takes the figure in, then closes and opens what no longer, or newly, follows from the history."""
-    code = command.rule.code
+def assess(profile: RiskProfile, command: AssessEvaluation, now: datetime) -> Iterator[RiskProfileEvent]:
+    """Takes the evaluation in, then closes and opens what no longer, or newly, follows from the history."""
+    code, partner_id = command.rule.code, command.partner_id
     history, flag, held = profile.history(code), profile.open_flag(code), profile.suspension(code)
-    if any(command.evaluation_id in judged.told_by for judged in history):
-        return []
+    if any(command.evaluation.id in judged.told_by for judged in history):
+        return
     if command.retired and flag is None and held is None:
         raise Rejected("risk.rule_retired", rule=code)
-    figure = Figure(command.evaluation_id, command.value)
-    history, just_in = judgement.take_in(history, command.period, figure, command.rule)
-    assessed = EvaluationAssessed(
-        partner_id=command.partner_id,
-        rule=just_in.terms,
-        period=command.period,
-        value=command.value,
-        evaluation_id=command.evaluation_id,
+    evaluation = command.evaluation.for_rule(command.rule)
+    try:
+        assessment = judgement.assess(history, evaluation, command.rule)
+    except Broken as error:
+        # Told each time: unlike events' rules, what it could not be judged by is this evaluation.
+        yield watch.failed(partner_id, command.rule, error, evaluation.id)
+        return
+    if code in profile.failing:
+        yield JudgementRecovered(partner_id=partner_id, rule=code)
+    history, just_in = judgement.take_in(history, evaluation, assessment)
+    yield EvaluationAssessed(
+        partner_id=partner_id,
+        rule=assessment.terms,
+        evaluation=evaluation,
+        verdict=assessment.verdict,
+        next=assessment.next,
     )
-    return [
-        assessed,
-        *flagging(command.partner_id, history, just_in, flag, closing_only=command.retired),
-        *suspending(command.partner_id, history, just_in, held, closing_only=command.retired),
-    ]
+    yield from flagging(partner_id, history, just_in, flag, closing_only=command.retired)
+    yield from suspending(partner_id, history, just_in, held, closing_only=command.retired, now=now)
+
+
+def observe(profile: RiskProfile, command: WatchCommand, now: datetime) -> Iterator[RiskProfileEvent]:
+    """Takes a signal in, or away, and judges by the rules that are judged on events."""
+    partner_id = command.partner_id
+    match command:
+        case NoteSignal(signal=signal):
+            noted = SignalNoted(partner_id=partner_id, signal=signal)
+            yield noted
+            profile = evolve(profile, noted)
+            yield from watch.judged(profile, partner_id, command, signal.events[-1], now)
+        case ClearSignal(subject=subject, because=because):
+            if subject in profile.signals:
+                cleared = SignalCleared(partner_id=partner_id, subject=subject, because=because)
+                yield cleared
+                yield from watch.judged(evolve(profile, cleared), partner_id, command, because, now)
+        case JudgeAgain(because=because):
+            yield from watch.judged(profile, partner_id, command, because, now)
+        case CallForReview(rule=rule):
+            yield ReviewDue(partner_id=partner_id, rule=rule)
+        case _:
+            assert_never(command)
+
+
+def adjust(profile: RiskProfile, partner_id: UUID, command: AdjustmentCommand, now: datetime) -> Sequence[Any]:
+    match command:
+        case ProposeAdjustment():
+            told = {id: flag.evidence for id, flag in profile.flags.items()}
+            return adjustments.propose(profile.adjustments, told, command, now)
+        case ContestAdjustment():
+            return adjustments.contest(partner_id, profile.adjustments, command, now)
+        case DecideAdjustment():
+            return adjustments.decide_on(partner_id, profile.adjustments, command, now)
+        case TurnDownAdjustment():
+            return adjustments.turn_down(partner_id, profile.adjustments, command)
+        case WithdrawAdjustment():
+            return adjustments.withdraw(partner_id, profile.adjustments, command)
+        case EndProbation(adjustment_id=id):
+            return [ProbationEnded(adjustment_id=id, partner_id=partner_id)] if profile.probation == id else []
+        case _:
+            assert_never(command)
 
 
 def decide(command: RiskProfileCommand, profile: RiskProfile, now: datetime) -> list[RiskProfileEvent]:
     if isinstance(command, AssessEvaluation):
-        return [*assess(profile, command)]
+        return [*assess(profile, command, now)]
+    if isinstance(command, NoteSignal | ClearSignal | JudgeAgain | CallForReview):
+        return [*observe(profile, command, now)]
     if isinstance(command, ImposeRestriction):
-        return [*impose(profile.restrictions, command)]
+        return [*restrictions.impose(profile.restrictions, command, now)]
+    if isinstance(command, ProposeAdjustment):
+        return [*adjust(profile, command.partner_id, command, now)]
     partner_id = profile.partner_id
     if partner_id is None:
         raise Unknown("risk.risk_profile_unknown")
@@ -115,43 +223,112 @@ def decide(command: RiskProfileCommand, profile: RiskProfile, now: datetime) -> 
             return [*acknowledge(partner_id, profile.flags, command)]
         case DismissFlag():
             return [*dismiss(partner_id, profile.flags, command)]
+        case ChangeCreditLimit():
+            return [*restrictions.change_limit(partner_id, profile.restrictions, command)]
         case LiftRestriction():
-            return [*lift(partner_id, profile.restrictions, command)]
+            return [*restrictions.lift(partner_id, profile.restrictions, command, now)]
+        case ExpireRestriction():
+            return [*restrictions.expire(partner_id, profile.restrictions, command, now)]
+        case ContestAdjustment() | DecideAdjustment() | TurnDownAdjustment() | WithdrawAdjustment() | EndProbation():
+            return [*adjust(profile, partner_id, command, now)]
         case _:
             assert_never(command)
+
+
+# -- evolve
 
 
 def evolve(profile: RiskProfile, event: RiskProfileEvent) -> RiskProfile:
     if profile.partner_id is None:
         profile = replace(profile, partner_id=event.partner_id)
     match event:
-        case EvaluationAssessed(rule=rule, period=period, value=value, evaluation_id=id):
-            history, _ = judgement.take_in(profile.history(rule.code), period, Figure(id, value), rule)
+        case EvaluationAssessed(rule=rule, evaluation=evaluation, verdict=verdict, next=following):
+            assessment = Assessment(rule, verdict, following)
+            history, _ = judgement.take_in(profile.history(rule.code), evaluation, assessment)
             return _with_history(profile, rule.code, history)
-        case RiskFlagged():
-            return _with_flag(profile, Flag(event.flag_id, event.rule, event.evidence))
+        case RiskFlagged(flag_id=id, rule=by_rule, evidence=evidence, severity=severity):
+            return _with_flag(profile, Flag(id, by_rule, evidence, severity=severity))
         case FlagAcknowledged(flag_id=id):
             return _with_flag(profile, replace(profile.flags[id], acknowledged=True))
-        case RiskResolved(flag_id=id, rule=rule_code, resolution=resolution, explanation=reason):
-            if resolution == "dismissed":
-                dismissed = judgement.dismiss_low_run(profile.history(rule_code))
-                profile = _with_history(profile, rule_code, dismissed)
-            return _with_flag(profile, replace(profile.flags[id], status=resolution, closed_because=reason))
-        case RestrictionImposed(restriction_id=id, kind=kind, rule=by_rule, reason=reason, evidence=evidence):
-            return _with_restriction(profile, Restriction(id, kind, by_rule, reason, evidence))
-        case AdjustmentDecided():
-            return profile  # carried out by the owning services
-        case RestrictionLifted(restriction_id=id, by=by, reason=reason):
-            lifted = replace(profile.restrictions[id], lifted_by=by, lifted_because=reason)
+        case RiskResolved():
+            return _closed(profile, event)
+        case RestrictionImposed() | RestrictionLifted() | CreditLimitChanged():
+            return _restricted(profile, event)
+        case SignalNoted(signal=signal):
+            return replace(profile, signals=signals.noted(profile.signals, signal))
+        case SignalCleared(subject=subject):
+            return replace(profile, signals=signals.cleared(profile.signals, subject))
+        case JudgementFailed(rule=code):
+            return replace(profile, failing=tuple(sorted({*profile.failing, code})))
+        case JudgementRecovered(rule=code):
+            return replace(profile, failing=tuple(each for each in profile.failing if each != code))
+        case RiskPassed(rule=code):
+            return _passed(profile, code)
+        case ReviewPlanned() | ReviewDue():
+            return profile
+        case ProbationStarted(adjustment_id=id):
+            return replace(profile, probation=id)
+        case ProbationEnded(adjustment_id=id):
+            return replace(profile, probation=None)
+        case _:
+            return replace(profile, adjustments=adjustments.evolve(profile.adjustments, event))
+
+
+def _closed(profile: RiskProfile, event: RiskResolved) -> RiskProfile:
+    code = event.rule
+    if event.resolution == "resolved":
+        profile = _passed(profile, code)
+    else:
+        profile = _with_history(profile, code, judgement.dismiss_low_run(profile.history(code)))
+        profile = replace(profile, dismissed={**profile.dismissed, code: profile.seen})
+    closed = replace(profile.flags[event.flag_id], status=event.resolution, closed_because=event.explanation)
+    return _with_flag(profile, closed)
+
+
+def _passed(profile: RiskProfile, rule: str) -> RiskProfile:
+    if rule not in profile.dismissed and rule not in profile.forgiven:
+        return profile
+    return replace(
+        profile,
+        dismissed={code: seen for code, seen in profile.dismissed.items() if code != rule},
+        forgiven={code: seen for code, seen in profile.forgiven.items() if code != rule},
+    )
+
+
+def _restricted(
+    profile: RiskProfile, event: RestrictionImposed | RestrictionLifted | CreditLimitChanged
+) -> RiskProfile:
+    id = event.restriction_id
+    match event:
+        case RestrictionImposed():
+            new = Restriction(
+                id,
+                event.kind,
+                event.rule,
+                event.reason,
+                event.evidence,
+                imposed_at=event.imposed_at,
+                expires_at=event.expires_at,
+                limit=event.limit,
+                adjustment_id=event.adjustment_id,
+            )
+            return _with_restriction(profile, new)
+        case RestrictionLifted(by=by, reason=reason, lifted_at=at):
+            lifted = replace(profile.restrictions[id], lifted_by=by, lifted_because=reason, lifted_at=at)
             if lifted.rule is not None and by == "person":
                 forgiven = judgement.forgive(profile.history(lifted.rule))
                 profile = _with_history(profile, lifted.rule, forgiven)
+                profile = replace(profile, forgiven={**profile.forgiven, lifted.rule: profile.seen})
             return _with_restriction(profile, lifted)
+        case CreditLimitChanged(limit=limit):
+            return _with_restriction(profile, replace(profile.restrictions[id], limit=limit))
         case _:
             assert_never(event)
 
 
 def _with_history(profile: RiskProfile, rule: str, history: History) -> RiskProfile:
+    if not history:
+        return profile
     return replace(profile, histories={**profile.histories, rule: history})
 
 
