@@ -104,7 +104,7 @@ def test_every_evaluation_is_recorded_with_the_terms_it_was_judged_by(
             partner_id=PARTNER,
             rule=terms(),
             evaluation=Evaluation(event_of("2005"), "2005", {"inspection_score": Decimal(92)}, Decimal(92)),
-            verdict=Verdict(Decimal("92.0"), low=False, lifts=True),
+            verdict=Verdict(Decimal(92), low=False, lifts=True),
         )
     ]
     assert consequences == []
@@ -351,9 +351,7 @@ def test_a_restatement_of_a_year_that_was_made_good_since_changes_nothing(evalua
     assert told(*years, evaluation(2005, 70, n=1))[1] == []
 
 
-def test_a_lift_that_is_restated_away_suspends_again_for_the_same_run(
-    evaluation: Evaluates, event_of: EventOf
-) -> None:
+def test_a_lift_that_is_restated_away_suspends_again_for_the_same_run(evaluation: Evaluates, event_of: EventOf) -> None:
     years = [evaluation(2005, 84), evaluation(2006, 83), evaluation(2007, 92)]
     assert told(*years, evaluation(2007, 88, n=1))[1] == [
         suspended(
@@ -414,9 +412,7 @@ def test_a_period_that_comes_late_takes_its_place_in_order(evaluation: Evaluates
     assert told(evaluation(2006, 92), evaluation(2005, 83))[1] == []
 
 
-def test_a_late_period_that_is_good_breaks_the_run_that_it_falls_into(
-    evaluation: Evaluates, event_of: EventOf
-) -> None:
+def test_a_late_period_that_is_good_breaks_the_run_that_it_falls_into(evaluation: Evaluates, event_of: EventOf) -> None:
     _, then = told(evaluation(2005, 84), evaluation(2007, 83), evaluation(2006, 87))
     assert then == [
         resolved(event_of("2005"), event_of("2006"), "inspection_score 87 in 2006 (not value < 85.0)"),

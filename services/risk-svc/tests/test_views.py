@@ -1,14 +1,17 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
 from engine import Statement
 from engine.testing import fact_of
 from events import Event
-from events.risk import RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from events.contract import Money
+from events.operational import SalesReported
+from events.risk import CreditLimitChanged, RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
 from risk.domain.flag import FlagAcknowledged
-from risk.domain.rule import RuleDefined, RuleRetired
-from risk.views import FLAGS, RESTRICTIONS, RULES, VIEWS
+from risk.domain.rule import RuleContent, RuleDraftDiscarded, RuleDrafted, RulePublished, RuleRetired, RuleTerms
+from risk.domain.watch import JudgementFailed, JudgementRecovered
+from risk.views import FLAGS, PARTNER_SALES, RESTRICTIONS, RULE_FAILURES, RULE_VERSIONS, RULEBOOK, VIEWS, as_json
 
 PARTNER, FLAG, RESTRICTION, EVIDENCE, FACT = (UUID(int=n) for n in range(1, 6))
 NOW = datetime(2007, 1, 10, tzinfo=UTC)
@@ -19,30 +22,56 @@ def projected(event: Event) -> list[Statement]:
     return [statement for view in VIEWS for statement in view.project(fact)]
 
 
-def test_a_rule_shows_its_latest_version_and_whether_it_is_in_use() -> None:
-    rule = RuleDefined(
-        code="low_score",
-        version=2,
-        metric="inspection_score",
-        flag_below=Decimal(85),
-        severity="high",
-        suspend_after=2,
-        lift_at=Decimal(90),
-    )
-    assert projected(rule) == [
-        RULES.upsert(
+CONTENT = RuleContent(
+    judged_on="evaluations",
+    figure="inspection_score",
+    metrics=("inspection_score",),
+    value='metrics["inspection_score"]',
+    when="value < 85.0",
+    severity="high",
+)
+TERMS = RuleTerms(code="low_score", version=2, **dict(CONTENT))
+
+
+def test_a_rule_shows_its_draft_the_version_that_judges_and_whether_it_is_in_use() -> None:
+    assert projected(RuleDrafted(code="low_score", content=CONTENT)) == [
+        RULEBOOK.upsert("code", code="low_score", draft=as_json(CONTENT))
+    ]
+    assert projected(RulePublished(code="low_score", rule=TERMS)) == [
+        RULEBOOK.upsert(
             "code",
             code="low_score",
             version=2,
-            metric="inspection_score",
-            flag_below=Decimal(85),
-            severity="high",
-            suspend_after=2,
-            lift_at=Decimal(90),
             status="active",
-        )
+            judged_on="evaluations",
+            figure="inspection_score",
+            severity="high",
+            terms=as_json(TERMS),
+            draft=None,
+            published_at=NOW,
+        ),
+        RULE_VERSIONS.upsert(
+            "code",
+            "version",
+            code="low_score",
+            version=2,
+            terms=as_json(TERMS),
+            published_by="test",
+            published_at=NOW,
+        ),
     ]
-    assert projected(RuleRetired(code="low_score")) == [RULES.update({"code": "low_score"}, status="retired")]
+    assert projected(RuleDraftDiscarded(code="low_score")) == [RULEBOOK.update({"code": "low_score"}, draft=None)]
+    assert projected(RuleRetired(code="low_score")) == [
+        RULEBOOK.update({"code": "low_score"}, status="retired", draft=None)
+    ]
+
+
+def test_a_rule_that_fails_for_a_partner_is_on_the_list_until_it_is_judged_again() -> None:
+    failed = JudgementFailed(partner_id=PARTNER, rule="low_score", rule_version=2, error="absent", because=EVIDENCE)
+    assert projected(failed) == [RULE_FAILURES.upsert("rule", "partner_id", **failed.model_dump(), failed_at=NOW)]
+    assert projected(JudgementRecovered(partner_id=PARTNER, rule="low_score")) == [
+        RULE_FAILURES.delete(rule="low_score", partner_id=PARTNER)
+    ]
 
 
 def test_a_flag_shows_the_event_that_raised_it_and_who_saw_it_and_how_it_ended() -> None:
@@ -73,16 +102,18 @@ def test_a_flag_shows_the_event_that_raised_it_and_who_saw_it_and_how_it_ended()
         )
     ]
     seen = FlagAcknowledged(partner_id=PARTNER, flag_id=FLAG)
-    assert projected(seen) == [FLAGS.update({"flag_id": FLAG}, acknowledged_by="test")]
+    assert projected(seen) == [FLAGS.update({"flag_id": FLAG}, acknowledged_by="test", acknowledged_at=NOW)]
     resolved = RiskResolved(
         flag_id=FLAG, partner_id=PARTNER, rule="low_score", resolution="resolved", explanation="86 in 2007"
     )
     assert projected(resolved) == [
-        FLAGS.update({"flag_id": FLAG}, status="resolved", closed_at=NOW, closed_because="86 in 2007")
+        FLAGS.update({"flag_id": FLAG}, status="resolved", closed_at=NOW, closed_because="86 in 2007", closed_by="test")
     ]
     dismissed = resolved.model_copy(update={"resolution": "dismissed", "explanation": "Rebuilding."})
     assert projected(dismissed) == [
-        FLAGS.update({"flag_id": FLAG}, status="dismissed", closed_at=NOW, closed_because="Rebuilding.")
+        FLAGS.update(
+            {"flag_id": FLAG}, status="dismissed", closed_at=NOW, closed_because="Rebuilding.", closed_by="test"
+        )
     ]
 
 
@@ -111,6 +142,10 @@ def test_a_restriction_shows_who_imposed_it_and_who_lifted_it_and_why() -> None:
             evidence=[EVIDENCE],
             imposed_at=NOW,
             event_id=FACT,
+            expires_at=None,
+            limit_amount=None,
+            limit_currency=None,
+            adjustment_id=None,
         )
     ]
     lifted = RestrictionLifted(
@@ -123,9 +158,41 @@ def test_a_restriction_shows_who_imposed_it_and_who_lifted_it_and_why() -> None:
             lifted_by="person",
             lifted_at=NOW,
             lifted_because="New owner.",
+            expired=False,
         )
     ]
 
 
-def test_all_views_are_written_with_the_append() -> None:
-    assert all(view.inline for view in VIEWS)
+def test_a_credit_limit_shows_its_newest_amount() -> None:
+    changed = CreditLimitChanged(
+        restriction_id=RESTRICTION,
+        partner_id=PARTNER,
+        limit=Money(amount=Decimal(500), currency="EUR"),
+        previous=None,
+        reason="Better.",
+    )
+    assert projected(changed) == [
+        RESTRICTIONS.update({"restriction_id": RESTRICTION}, limit_amount=Decimal(500), limit_currency="EUR")
+    ]
+    assert projected(changed.model_copy(update={"limit": None})) == []
+
+
+def test_of_a_sale_that_was_corrected_the_newest_holds() -> None:
+    sale = SalesReported(
+        sale_id=FACT,
+        partner_id=PARTNER,
+        amount=Decimal(5),
+        currency="EUR",
+        sold_on=date(2025, 1, 2),
+        source="till",
+        source_ref="1",
+        restatement=1,
+    )
+    (statement,) = projected(sale)
+    assert statement.table is PARTNER_SALES
+    assert statement.args == (FACT, PARTNER, date(2025, 1, 2), "EUR", Decimal(5), 1)
+    assert "restatement < excluded.restatement" in statement.template
+
+
+def test_what_our_own_decisions_write_is_written_with_the_append() -> None:
+    assert {view.name for view in VIEWS if not view.inline} == {"heard", "partner_sales"}

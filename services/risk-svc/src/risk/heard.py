@@ -31,13 +31,19 @@ class Cleared:
 @dataclass(frozen=True)
 class Heard:
     """One thing that the event `id` told of a partner. `outcome` is how a back-test may call it; something may be a
-    signal and an outcome at once."""
+    signal and an outcome at once. `because` are the events that it rests on, where it says so."""
 
     id: UUID
     partner_id: UUID
     at: datetime
     what: Evaluation | Signal | Cleared | None
     outcome: OutcomeKind | None = None
+    because: tuple[UUID, ...] = ()
+
+    @property
+    def subject(self) -> UUID | None:
+        """What a signal, or its clearing, is about."""
+        return None if isinstance(self.what, Evaluation | None) else self.what.subject
 
 
 def heard_of(fact: Fact[Any]) -> Heard | None:
@@ -56,7 +62,8 @@ def heard_of(fact: Fact[Any]) -> Heard | None:
     outcome = outcome_of(fact)
     if what is None and outcome is None:
         return None
-    return Heard(fact.event_id, fact.event.partner_id, fact.occurred_at, what, outcome)
+    because = fact.event.evidence if isinstance(fact.event, BreachNoticed) else ()
+    return Heard(fact.event_id, fact.event.partner_id, fact.occurred_at, what, outcome, because)
 
 
 def outcome_of(fact: Fact[Any]) -> OutcomeKind | None:

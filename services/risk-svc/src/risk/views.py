@@ -8,10 +8,26 @@ from typing import Any
 
 from engine import Fact, Statement, Table, View
 from events.operational import SalesReported
-from events.risk import CreditLimitChanged, RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from events.risk import (
+    AdjustmentDecided,
+    CreditLimitChanged,
+    ProbationStarted,
+    RestrictionImposed,
+    RestrictionLifted,
+    RiskFlagged,
+    RiskResolved,
+)
 from pydantic import BaseModel, TypeAdapter
 
 from risk.domain.accounts import AccountsReported
+from risk.domain.adjustment import (
+    AdjustmentAnswered,
+    AdjustmentContested,
+    AdjustmentProposed,
+    AdjustmentSeconded,
+    AdjustmentTurnedDown,
+    AdjustmentWithdrawn,
+)
 from risk.domain.evaluation import Evaluation
 from risk.domain.exposure import ExposureEstimated
 from risk.domain.flag import FlagAcknowledged
@@ -32,6 +48,18 @@ RULEBOOK = Table(
     terms json,
     draft json,
     published_at timestamptz
+    """,
+)
+
+RULE_VERSIONS = Table(
+    "rule_versions",
+    """
+    code text not null,
+    version integer not null,
+    terms json not null,
+    published_by text not null,
+    published_at timestamptz not null,
+    primary key (code, version)
     """,
 )
 
@@ -97,6 +125,32 @@ RESTRICTIONS = Table(
     indexes=("(partner_id, status)", "(status, restriction_id)"),
 )
 
+ADJUSTMENTS = Table(
+    "adjustments",
+    """
+    adjustment_id uuid primary key,
+    partner_id uuid not null,
+    kind text not null,
+    status text not null,
+    reasons text[] not null,
+    evidence uuid[] not null,
+    flags uuid[] not null,
+    proposed_by text[] not null,
+    proposed_at timestamptz not null,
+    contest_until timestamptz not null,
+    contested text,
+    contested_at timestamptz,
+    seconded_by text[],
+    decided_by text[],
+    answer text,
+    closed_at timestamptz,
+    closed_because text,
+    decision_id uuid,
+    probation_ends_at timestamptz
+    """,
+    indexes=("(partner_id, status)", "(status, adjustment_id)"),
+)
+
 ACCOUNTS = Table(
     "accounts",
     """
@@ -128,6 +182,8 @@ HEARD = Table(
     kind text not null,
     event_type text not null,
     outcome text,
+    subject uuid,
+    because uuid[] not null,
     what json
     """,
     indexes=("(partner_id, at)", "(outcome, at)", "(kind, partner_id)"),
@@ -170,14 +226,19 @@ def project_rules(fact: Fact[Any]) -> Iterator[Statement]:
                 draft=None,
                 published_at=fact.occurred_at,
             )
+            yield RULE_VERSIONS.upsert(
+                "code",
+                "version",
+                code=code,
+                version=rule.version,
+                terms=as_json(rule),
+                published_by=fact.actor,
+                published_at=fact.occurred_at,
+            )
         case RuleDraftDiscarded(code=code):
             yield RULEBOOK.update({"code": code}, draft=None)
         case RuleRetired(code=code):
             yield RULEBOOK.update({"code": code}, status="retired", draft=None)
-
-
-def project_failures(fact: Fact[Any]) -> Iterator[Statement]:
-    match fact.event:
         case JudgementFailed() as failed:
             yield RULE_FAILURES.upsert("rule", "partner_id", **failed.model_dump(), failed_at=fact.occurred_at)
         case JudgementRecovered(rule=rule, partner_id=id):
@@ -247,6 +308,43 @@ def project_restrictions(fact: Fact[Any]) -> Iterator[Statement]:
             )
 
 
+def project_adjustments(fact: Fact[Any]) -> Iterator[Statement]:
+    match fact.event:
+        case AdjustmentProposed() as proposed:
+            yield ADJUSTMENTS.upsert(
+                "adjustment_id",
+                adjustment_id=proposed.adjustment_id,
+                partner_id=proposed.partner_id,
+                kind=proposed.kind,
+                status="proposed",
+                reasons=list(proposed.reasons),
+                evidence=list(proposed.evidence),
+                flags=list(proposed.flags),
+                proposed_by=list(proposed.proposed_by),
+                proposed_at=fact.occurred_at,
+                contest_until=proposed.contest_until,
+            )
+        case AdjustmentContested(adjustment_id=id, statement=statement):
+            yield ADJUSTMENTS.update(
+                {"adjustment_id": id}, status="contested", contested=statement, contested_at=fact.occurred_at
+            )
+        case AdjustmentSeconded(adjustment_id=id, by=by, answer=answer):
+            yield ADJUSTMENTS.update({"adjustment_id": id}, seconded_by=list(by), answer=answer)
+        case AdjustmentAnswered(adjustment_id=id, answer=answer):
+            yield ADJUSTMENTS.update({"adjustment_id": id}, answer=answer)
+        case AdjustmentDecided(adjustment_id=id, decided_by=by):
+            closed = {"status": "decided", "closed_at": fact.occurred_at, "decision_id": fact.event_id}
+            yield ADJUSTMENTS.update({"adjustment_id": id}, decided_by=list(by), **closed)
+        case AdjustmentTurnedDown(adjustment_id=id, reason=reason, by=by):
+            closed = {"status": "turned_down", "closed_at": fact.occurred_at, "closed_because": reason}
+            yield ADJUSTMENTS.update({"adjustment_id": id}, decided_by=list(by), **closed)
+        case AdjustmentWithdrawn(adjustment_id=id, reason=reason):
+            closed = {"status": "withdrawn", "closed_at": fact.occurred_at, "closed_because": reason}
+            yield ADJUSTMENTS.update({"adjustment_id": id}, **closed)
+        case ProbationStarted(adjustment_id=id, ends_at=at):
+            yield ADJUSTMENTS.update({"adjustment_id": id}, probation_ends_at=at)
+
+
 def project_finances(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case AccountsReported(partner_id=id, year=year, figures=figures):
@@ -280,6 +378,8 @@ def project_heard(fact: Fact[Any]) -> Iterator[Statement]:
             kind=kind_of(heard),
             event_type=fact.event.event_type,
             outcome=heard.outcome,
+            subject=heard.subject,
+            because=list(heard.because),
             what=None if heard.what is None else WHAT.dump_json(heard.what),
         )
 
@@ -313,14 +413,24 @@ def project_sales(fact: Fact[Any]) -> Iterator[Statement]:
             )
 
 
-rules_view = View("rulebook", version=1, tables=(RULEBOOK,), project=project_rules, inline=True)
-failures_view = View("rule_failures", version=1, tables=(RULE_FAILURES,), project=project_failures, inline=True)
+rules_view = View(
+    "rulebook", version=1, tables=(RULEBOOK, RULE_VERSIONS, RULE_FAILURES), project=project_rules, inline=True
+)
 flags_view = View("flags", version=2, tables=(FLAGS,), project=project_flags, inline=True)
 restrictions_view = View("restrictions", version=2, tables=(RESTRICTIONS,), project=project_restrictions, inline=True)
+adjustments_view = View("adjustments", version=1, tables=(ADJUSTMENTS,), project=project_adjustments, inline=True)
 finances_view = View("finances", version=1, tables=(ACCOUNTS, EXPOSURES), project=project_finances, inline=True)
 heard_view = View(
     "heard", version=1, tables=(HEARD,), project=project_heard, source=("performance", "training", "contract")
 )
 sales_view = View("partner_sales", version=1, tables=(PARTNER_SALES,), project=project_sales, source="performance")
 
-VIEWS = (rules_view, failures_view, flags_view, restrictions_view, finances_view, heard_view, sales_view)
+VIEWS = (
+    rules_view,
+    flags_view,
+    restrictions_view,
+    adjustments_view,
+    finances_view,
+    heard_view,
+    sales_view,
+)

@@ -1,12 +1,14 @@
 """Routes of risk-svc."""
 
-from risk.api import concentration, finances, flags, profiles, restrictions, rules
+from risk.api import adjustments, concentration, finances, flags, profiles, restrictions, rules, why
 
 ROUTES = (
     *rules.ROUTES,
     *flags.ROUTES,
     *restrictions.ROUTES,
+    *adjustments.ROUTES,
     *profiles.ROUTES,
+    *why.ROUTES,
     *finances.ROUTES,
     *concentration.ROUTES,
 )

@@ -31,7 +31,7 @@ from risk.gathering import OF_SALES, sales, within
 from risk.heard import Heard
 from risk.reading import everybody
 from risk.replay import Replay
-from risk.views import failures_view, rules_view
+from risk.views import rules_view
 
 routes = APIRouter(prefix="/rules", tags=["rules"])
 about_routes = APIRouter(tags=["rules"])
@@ -50,11 +50,13 @@ RULES = Collection(
 )
 FAILURES = Collection(
     rules,
-    failures_view,
+    rules_view,
     FailureView,
     key=("rule", "partner_id"),
     filters=("rule", "partner_id"),
     sorts=("failed_at",),
+    source="select * from {rule_failures}",
+    name="rule_failures",
 )
 MOST_SHOWN = 100
 

@@ -61,7 +61,7 @@ def figure(judged_on: JudgedOn, source: str, variables: Mapping[str, Any]) -> De
     value = _evaluated(_compiled(judged_on, False, source), variables)
     if not math.isfinite(value):
         raise Broken(f"{source} comes to {value}, which is no figure")
-    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    return Decimal(repr(value)) if isinstance(value, float) and not value.is_integer() else Decimal(int(value))
 
 
 def holds(judged_on: JudgedOn, source: str, variables: Mapping[str, Any], value: Decimal) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -21,7 +21,9 @@ Signed = Annotated[Decimal, Field(max_digits=24, decimal_places=6, allow_inf_nan
 
 
 def plain(value: Decimal) -> str:
-    """Without trailing zeros, an exponent or a negative zero."""
+    """To nine places, without trailing zeros, an exponent or a negative zero."""
+    if isinstance(exponent := value.as_tuple().exponent, int) and exponent < -9:
+        value = value.quantize(Decimal("1e-9"), context=Context(prec=60))
     text = f"{value:f}" if value else "0"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
