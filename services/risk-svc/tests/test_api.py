@@ -112,7 +112,7 @@ async def test_a_rule_is_drafted_published_revised_discarded_listed_and_retired(
 
 
 async def test_what_rules_may_speak_of_is_told_with_types_and_units(api: httpx.AsyncClient) -> None:
-    told = {each["name"]: each for each in await got(api, "/rule-variables")}
+    told = {each["name"]: each for each in (await got(api, "/rule-variables"))["items"]}
     assert (told["missed_reports"]["type"], told["missed_reports"]["unit"]) == ("int", "reports")
     assert (told["metrics"]["type"], told["metrics"]["judged_on"]) == ("map<string, double>", "evaluations")
     assert told["value"]["judged_on"] is None
@@ -224,13 +224,13 @@ async def test_concentration_is_that_of_the_sales_as_they_are_now(api: httpx.Asy
     one, two = uuid4(), uuid4()
     await sells((one, 1, 30, 0), (two, 2, 45, 0), (two, 3, 20, 0))
     await sells((two, 2, 50, 1))
-    found = await got(api, "/concentration", currency="EUR")
+    found = await got(api, "/concentrations/EUR")
     assert (found["partners"], found["hhi"], found["level"]) == (2, "5800.00", "high")
     assert [(each["partner_id"], each["share"]) for each in found["largest"]] == [
         (str(two), "0.700000"),
         (str(one), "0.300000"),
     ]
-    assert (await got(api, "/concentration", currency="USD"))["partners"] == 0
+    assert (await got(api, "/concentrations/USD"))["partners"] == 0
 
 
 async def test_what_does_not_exist_is_not_found(api: httpx.AsyncClient) -> None:

@@ -1,7 +1,7 @@
 """What people decide about flags and restrictions, and what rules make of it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,10 +9,13 @@ from uuid import UUID, uuid4
 import pytest
 from engine import Rejected, Unknown
 from engine.testing import scenario
-from events.risk import RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from events.contract import Money
+from events.risk import CreditLimitChanged, RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
 from pydantic import ValidationError
 from risk.domain.flag import AcknowledgeFlag, DismissFlag, FlagAcknowledged, flag_id
 from risk.domain.restriction import (
+    ChangeCreditLimit,
+    ExpireRestriction,
     ImposeRestriction,
     LiftRestriction,
     Limit,
@@ -344,3 +347,78 @@ def test_a_figure_restated_after_a_persons_decision_counts_anew(
     (imposed,) = consequences(given, evaluation(2007, 83))
     assert isinstance(imposed, RestrictionImposed)
     assert imposed.evidence == (event_of("2006", 1), event_of("2007"))
+
+
+# -- for a time, and credit limits
+
+LATER = datetime(2007, 3, 1, tzinfo=UTC)
+
+
+def test_a_restriction_for_a_time_is_lifted_when_it_is_over_and_not_before() -> None:
+    command = ImposeRestriction(partner_id=PARTNER, kind="order_block", reason="Unpaid since May.", expires_at=LATER)
+    imposed = by_hand("order_block", "Unpaid since May.").model_copy(update={"expires_at": LATER})
+    scenario(risk_profiles, when=command, at=NOW, then=imposed)
+    expire = ExpireRestriction(restriction_id=imposed.restriction_id)
+    scenario(risk_profiles, given=[imposed], when=expire, at=LATER - timedelta(seconds=1), then=[])
+    lifted = RestrictionLifted(
+        restriction_id=imposed.restriction_id,
+        partner_id=PARTNER,
+        kind="order_block",
+        reason="It was imposed up to 2007-03-01 00:00 UTC.",
+        by="person",
+        expired=True,
+        lifted_at=LATER,
+    )
+    scenario(risk_profiles, given=[imposed], when=expire, at=LATER, then=lifted)
+    scenario(risk_profiles, given=[imposed, lifted], when=expire, at=LATER, then=[])
+
+
+def test_what_would_end_before_it_begins_is_not_imposed() -> None:
+    command = ImposeRestriction(partner_id=PARTNER, kind="order_block", reason="Unpaid.", expires_at=NOW)
+    refusal = Rejected("risk.expires_before_it_begins", expires_at=NOW, begins_at=NOW)
+    scenario(risk_profiles, when=command, at=NOW, then=refusal)
+
+
+def money(amount: int) -> Money:
+    return Money(amount=Decimal(amount), currency="USD")
+
+
+def changed(limit: Money | None, previous: Money | None, reason: str) -> CreditLimitChanged:
+    return CreditLimitChanged(
+        restriction_id=restriction_id_by_hand(PARTNER, 1),
+        partner_id=PARTNER,
+        limit=limit,
+        previous=previous,
+        reason=reason,
+    )
+
+
+def test_a_credit_limit_is_told_when_it_is_imposed_changed_and_lifted() -> None:
+    impose = ImposeRestriction(
+        partner_id=PARTNER, kind="credit_limit", reason="Late.", limit=Limit(amount=Decimal(5000), currency="USD")
+    )
+    imposed = by_hand("credit_limit", "Late.").model_copy(update={"limit": money(5000)})
+    first = [imposed, changed(money(5000), None, "Late.")]
+    scenario(risk_profiles, when=impose, at=NOW, then=first)
+    scenario(risk_profiles, given=first, when=impose, at=NOW, then=[])
+    lower = ChangeCreditLimit(
+        restriction_id=imposed.restriction_id, limit=Limit(amount=Decimal(1000), currency="USD"), reason="Later."
+    )
+    second = changed(money(1000), money(5000), "Later.")
+    scenario(risk_profiles, given=first, when=lower, at=NOW, then=second)
+    scenario(risk_profiles, given=[*first, second], when=lower, at=NOW, then=[])
+    lift = LiftRestriction(restriction_id=imposed.restriction_id, reason="Paid.")
+    over = [lifted_by_hand(imposed.restriction_id, "credit_limit", "Paid."), changed(None, money(1000), "Paid.")]
+    scenario(risk_profiles, given=[*first, second], when=lift, at=NOW, then=over)
+
+
+def test_only_a_credit_limit_that_holds_is_changed() -> None:
+    block = by_hand("order_block", "Unpaid.")
+    change = ChangeCreditLimit(
+        restriction_id=block.restriction_id, limit=Limit(amount=Decimal(1), currency="USD"), reason="Later."
+    )
+    refusal = Rejected("risk.limit_is_of_credit_limits", kind="order_block")
+    scenario(risk_profiles, given=[block], when=change, at=NOW, then=refusal)
+    given = [block, lifted_by_hand(block.restriction_id, "order_block", "Paid.")]
+    refusal = Rejected("risk.restriction_not_active", restriction_id=block.restriction_id, lifted_because="Paid.")
+    scenario(risk_profiles, given=given, when=change, at=NOW, then=refusal)

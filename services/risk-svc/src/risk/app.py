@@ -5,9 +5,11 @@ from __future__ import annotations
 from fastapi import FastAPI
 from service import Settings, create_app
 
-from risk import api, policies, views
+from risk import api, back_tests, contingency_views, policies, views
 from risk.domain.accounts import reported_accounts
+from risk.domain.contingency import contingencies
 from risk.domain.exposure import exposures
+from risk.domain.plan import plans
 from risk.domain.risk_profile import risk_profiles
 from risk.domain.rule import rules
 from risk.states import STATES
@@ -17,13 +19,14 @@ def app() -> FastAPI:
     made = create_app(
         "risk",
         Settings(),
-        routes=api.ROUTES,
-        deciders=[rules, risk_profiles, reported_accounts, exposures],
-        views=views.VIEWS,
+        routes=(*api.ROUTES, *back_tests.ROUTES),
+        deciders=[rules, risk_profiles, reported_accounts, exposures, plans, contingencies],
+        views=(*views.VIEWS, *contingency_views.VIEWS),
         policies=policies.POLICIES,
         states=STATES,
         description="Rules over what other services tell of partners, the flags they raise, the restrictions that"
         " follow, and how partners are adjusted.",
     )
+    made.state.engine.tables += back_tests.SCHEMA
     made.state.engine.registry.register(policies.FAILURES)
     return made

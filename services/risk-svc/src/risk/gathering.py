@@ -10,8 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from engine import Fact, Rows
+from events.risk import RiskFlagged, Severity
 
 from risk.domain.concentration import hhi, shares
+from risk.domain.plan import PlanTerms
 from risk.domain.rule import RulePublished, RuleTerms
 from risk.domain.signal import Concentration
 from risk.domain.watch import ReviewDue, RuleInUse
@@ -26,6 +28,12 @@ where terms is not null and (
         select 1 from restrictions r where r.partner_id = $1 and r.rule = rulebook.code and r.status = 'active'
     ))
 order by code
+"""
+
+PLANS = """
+select terms from plans where status = 'active' and not exists (
+    select 1 from contingencies c where c.plan = plans.code and c.partner_id = $1 and c.status = 'running'
+) order by code
 """
 
 SALES = """
@@ -114,5 +122,14 @@ async def for_own_facts(db: Rows, fact: Fact[Any]) -> Any:
             # `heard` is written from topics and may be behind; whoever is missing is judged at the next signal.
             told = await db.fetch("select distinct partner_id from heard where kind = 'signal' order by partner_id")
             return tuple(row["partner_id"] for row in told)
+        case RiskFlagged(partner_id=partner_id, rule=rule, severity=severity):
+            return await plans_asked_for(db, partner_id, rule, severity)
         case _:
             return None
+
+
+async def plans_asked_for(db: Rows, partner_id: UUID, rule: str, severity: Severity) -> tuple[PlanTerms, ...]:
+    """What a flag activates, but for plans that run for the partner already."""
+    rows = await db.fetch(PLANS, partner_id)
+    plans = (PlanTerms.model_validate_json(row["terms"]) for row in rows)
+    return tuple(plan for plan in plans if plan.asked_for_by(rule, severity))

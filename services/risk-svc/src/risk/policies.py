@@ -8,10 +8,18 @@ from uuid import UUID
 
 import structlog
 from engine import CancelTimer, Fact, Policy, Reaction, Send, SetTimer
-from events.risk import ProbationStarted, RestrictionImposed, RestrictionLifted
+from events.risk import ProbationStarted, RestrictionImposed, RestrictionLifted, RiskFlagged
 from prometheus_client import Counter
 
 from risk.domain.adjustment import EndProbation
+from risk.domain.contingency import (
+    Activate,
+    CallStepOverdue,
+    StepDone,
+    StepsPlanned,
+    contingencies,
+    contingency_id,
+)
 from risk.domain.evaluation import Evaluation
 from risk.domain.restriction import ExpireRestriction
 from risk.domain.risk_profile import AssessEvaluation, risk_profiles
@@ -86,6 +94,22 @@ def follow(fact: Fact[Any], gathered: Any) -> Iterator[Reaction]:
         case RestrictionImposed(partner_id=id, restriction_id=restriction, expires_at=at) if at is not None:
             expire = ExpireRestriction(restriction_id=restriction)
             yield SetTimer(expiry(id, restriction), at, Send(risk_profiles, id, expire))
+        case RiskFlagged() as flag if gathered:
+            for plan in gathered:
+                contingency = contingency_id(plan.code, flag.flag_id)
+                activate = Activate(
+                    contingency_id=contingency,
+                    partner_id=flag.partner_id,
+                    plan=plan,
+                    flag_id=flag.flag_id,
+                    reason=flag.explanation,
+                )
+                yield Send(contingencies, contingency, activate)
+        case StepsPlanned(contingency_id=id, due=due):
+            for step, at in sorted(due.items()):
+                yield SetTimer(f"{id}/step/{step}", at, Send(contingencies, id, CallStepOverdue(step=step)))
+        case StepDone(contingency_id=id, step=step):
+            yield CancelTimer(f"{id}/step/{step}")
         case RestrictionLifted(partner_id=id, restriction_id=restriction):
             yield CancelTimer(expiry(id, restriction))
         case ProbationStarted(partner_id=id, adjustment_id=adjustment, ends_at=at):

@@ -1,6 +1,6 @@
 """Routes of risk-svc."""
 
-from risk.api import adjustments, concentration, finances, flags, profiles, restrictions, rules, why
+from risk.api import adjustments, concentration, contingencies, finances, flags, profiles, restrictions, rules, why
 
 ROUTES = (
     *rules.ROUTES,
@@ -11,4 +11,5 @@ ROUTES = (
     *why.ROUTES,
     *finances.ROUTES,
     *concentration.ROUTES,
+    *contingencies.ROUTES,
 )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from service import Read
 
@@ -38,11 +38,11 @@ class ConcentrationView(BaseModel):
     source: str
 
 
-@routes.get("/concentration", dependencies=[READ])
+@routes.get("/concentrations/{currency}", dependencies=[READ])
 async def read_concentration(
     db: Read,
-    currency: Annotated[str, Query(pattern=r"^[A-Z]{3}$", examples=["EUR"])],
-    days: Annotated[int, Query(ge=1, le=3660)] = 365,
+    currency: Annotated[str, Path(pattern=r"^[A-Z]{3}$", examples=["EUR"])],
+    days: Annotated[int, Query(ge=1, le=3660, description="Of so many days up to now.")] = 365,
 ) -> ConcentrationView:
     """The Herfindahl-Hirschman index of partners' sales, and whose they are."""
     parts = shares((await sales(db, datetime.now(UTC), days)).get(currency, {}))

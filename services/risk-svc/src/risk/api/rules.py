@@ -5,12 +5,25 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from operator import itemgetter
 from uuid import UUID
 
 from engine import Command, Rejected, Rows
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from service import Collection, Handle, HandlePut, HandleSeen, Read, Receipt, history_of, list_of
+from service import (
+    Collection,
+    Handle,
+    HandlePut,
+    HandleSeen,
+    Listing,
+    Page,
+    Read,
+    Receipt,
+    history_of,
+    list_of,
+    listing,
+)
 
 from risk.api.shown import DECIDE, READ, FailureView, RuleView, rule_view
 from risk.domain.rule import (
@@ -193,12 +206,14 @@ routes.add_api_route("/{code}/history", history_of(rules, "code", rule_id), meth
 
 
 @about_routes.get("/rule-variables", dependencies=[READ])
-async def list_rule_variables() -> list[VariableView]:
+async def list_rule_variables(page: Page) -> Listing[VariableView]:
     """What a rule's expressions may speak of, with types and units. They are in CEL without its macros; a double is
     written with a point (85.0), and a variable that is absent makes a judgement fail, unless it is asked for behind
     something that is false (`evaluations > 1 && total_change < -10.0`)."""
     shown = [_variable(each, judged_on) for judged_on, all_of in VARIABLES.items() for each in all_of]
-    return [*shown, _variable(FIGURE, None)]
+    rows = sorted((each.model_dump() for each in (*shown, _variable(FIGURE, None))), key=itemgetter("name"))
+    behind = [row for row in rows if page.after is None or row["name"] > page.after]
+    return listing(behind[: page.limit + 1], page, key=itemgetter("name"), item=VariableView)
 
 
 def _variable(variable: Variable, judged_on: JudgedOn | None) -> VariableView:

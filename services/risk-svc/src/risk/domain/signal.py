@@ -90,7 +90,7 @@ def counted(
 ) -> dict[str, tuple[Signal, ...]]:
     """For each variable that counts signals those that count now, the oldest first."""
     begins = now - timedelta(days=terms.window_days)
-    ordered = sorted(signals.values(), key=lambda each: (each.at, each.subject))
+    ordered = sorted(signals.values(), key=lambda each: (each.at, each.events))
     return {
         name: tuple(
             each
@@ -130,7 +130,7 @@ def variables(
 def evidence(counts: Mapping[str, Sequence[Signal]], terms: RuleTerms) -> tuple[Signal, ...]:
     """The signals that count under variables that the rule speaks of, each once."""
     found = {each.subject: each for name, counts_so in counts.items() if name in terms.speaks_of for each in counts_so}
-    return tuple(sorted(found.values(), key=lambda each: (each.at, each.subject)))
+    return tuple(sorted(found.values(), key=lambda each: (each.at, each.events)))
 
 
 def leaves_at(rests_on: Iterable[Signal], terms: RuleTerms, now: datetime) -> datetime | None:
