@@ -166,7 +166,7 @@ def test_a_decided_suspension_is_imposed_and_lifted_like_any_other() -> None:
         adjustment_id=ID,
     )
     scenario(risk_profiles, given=[proposed()], when=decide(), at=UNTIL, then=[decided(), imposed])
-    given = [proposed(), decided(), imposed]
+    given: list[Any] = [proposed(), decided(), imposed]
     scenario(risk_profiles, given=given, when=decide(ANA), at=UNTIL, then=[])
     state = risk_profiles.fold(given)
     assert state.suspended
@@ -180,7 +180,7 @@ def test_a_decided_probation_starts_and_ends_by_itself() -> None:
     scenario(
         risk_profiles, given=[proposed("probation")], when=decide(), at=UNTIL, then=[decided("probation"), started]
     )
-    given = [proposed("probation"), decided("probation"), started]
+    given: list[Any] = [proposed("probation"), decided("probation"), started]
     assert risk_profiles.fold(given).probation == ID
     ended = ProbationEnded(adjustment_id=ID, partner_id=PARTNER)
     scenario(risk_profiles, given=given, when=EndProbation(adjustment_id=ID), at=ends_at, then=ended)
@@ -212,7 +212,7 @@ def test_a_proposal_is_turned_down_or_withdrawn_with_a_reason() -> None:
     scenario(risk_profiles, given=[proposed(), back], when=withdraw, at=NOW, then=[])
 
 
-OVER = {
+OVER: dict[str, list[Any]] = {
     "decided": [decided("replace")],
     "turned_down": [AdjustmentTurnedDown(adjustment_id=ID, partner_id=PARTNER, reason="Too hard.", by=EVA)],
     "withdrawn": [AdjustmentWithdrawn(adjustment_id=ID, partner_id=PARTNER, reason="A mistake.")],

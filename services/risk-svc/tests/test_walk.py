@@ -135,7 +135,7 @@ async def test_from_a_drop_to_a_flag_a_restriction_a_contested_proposal_and_back
     assert (seen["value"], seen["contributions"][0]["events"]) == ("50.00", [bad])
 
     # Acknowledged, by somebody who may.
-    assert (await walk.refused(them, f"{flags}/acknowledgement", None))["code"] == "partner_closed"
+    assert (await walk.refused(them, f"{flags}/acknowledgement", None))["code"] == "scope_missing"
     assert (await walk.refused(us, f"{profile}/flags/{uuid4()}/acknowledgement", "2006-01-07"))[
         "code"
     ] == "risk.flag_unknown"
@@ -166,7 +166,7 @@ async def test_from_a_drop_to_a_flag_a_restriction_a_contested_proposal_and_back
     proposals = f"{profile}/adjustments"
     wanted = {"kind": "suspend", "reasons": ["Unsafe food for a year."], "contest_days": 10}
     assert (await walk.refused(us, proposals, "2006-01-10", **wanted))["code"] == "risk.evidence_missing"
-    assert (await walk.refused(them, proposals, None, **wanted))["code"] == "partner_closed"
+    assert (await walk.refused(them, proposals, None, **wanted))["code"] == "scope_missing"
     await walk.done(us, proposals, "2006-01-10", **wanted, flags=[flag["flag_id"]])
     twice = await walk.refused(us, proposals, "2006-01-10", **wanted, flags=[flag["flag_id"]])
     assert twice["code"] == "risk.already_proposed"
@@ -316,7 +316,7 @@ async def test_a_termination_takes_two_persons_and_its_why_goes_on_to_notice_and
     assert (test["status"], test["failure"], test["partners"], test["replayed"]) == ("done", None, 1, 1)
     result = test["result"]
     assert (result["alarms"], result["true_alarms"], result["outcomes"], result["foreseen"]) == (1, 1, 1, 1)
-    assert (result["precision"], result["recall"], result["lead_days"]) == ("1.0000", "1.0000", "56.5")
+    assert (result["precision"], result["recall"], result["lead_days"]) == ("1.0000", "1.0000", "57.0")
     assert (await walk.see("/back-tests"))["items"][0]["back_test_id"] == job
     again = await us.post("/back-tests", json=asked, headers={"Idempotency-Key": "once"})
     assert again.json()["back_test_id"] == job

@@ -192,7 +192,7 @@ async def run(engine: Engine, id: UUID, terms: RuleTerms, asked: Asked) -> None:
     """A failure is the job's, and the process goes on."""
     try:
         result = await replayed(engine, id, terms, asked)
-        ending = ("done", result.model_dump_json().encode(), None)
+        ending: tuple[str, bytes | None, str | None] = ("done", result.model_dump_json().encode(), None)
     except Exception as error:  # noqa: BLE001 - whatever it is, whoever asked for it is told
         log.warning("back_test_failed", back_test=str(id), error=repr(error))
         ending = ("failed", None, f"{type(error).__name__}: {error}"[:500])

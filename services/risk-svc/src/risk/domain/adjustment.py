@@ -103,6 +103,8 @@ AdjustmentEvent = (
     | ProbationEnded
 )
 
+AdjustmentResult = AdjustmentEvent | RestrictionImposed
+
 
 # -- commands
 
@@ -229,7 +231,9 @@ def propose(
     ]
 
 
-def contest(partner_id: UUID, adjustments: Adjustments, command: ContestAdjustment, now: datetime) -> list[Event]:
+def contest(
+    partner_id: UUID, adjustments: Adjustments, command: ContestAdjustment, now: datetime
+) -> list[AdjustmentResult]:
     adjustment = _known(adjustments, command.adjustment_id)
     if adjustment.contested == command.statement:
         return []
@@ -241,7 +245,9 @@ def contest(partner_id: UUID, adjustments: Adjustments, command: ContestAdjustme
     return [AdjustmentContested(adjustment_id=adjustment.id, partner_id=partner_id, statement=command.statement)]
 
 
-def decide_on(partner_id: UUID, adjustments: Adjustments, command: DecideAdjustment, now: datetime) -> list[Event]:
+def decide_on(
+    partner_id: UUID, adjustments: Adjustments, command: DecideAdjustment, now: datetime
+) -> list[AdjustmentResult]:
     """Whoever proposed it may decide on it as well; a termination takes a second person."""
     adjustment = _known(adjustments, command.adjustment_id)
     if adjustment.outcome == "decided":
@@ -265,8 +271,10 @@ def decide_on(partner_id: UUID, adjustments: Adjustments, command: DecideAdjustm
     return [*_carried_out(partner_id, adjustment, command, now)]
 
 
-def _carried_out(partner_id: UUID, adjustment: Adjustment, command: DecideAdjustment, now: datetime) -> list[Event]:
-    events: list[Event] = []
+def _carried_out(
+    partner_id: UUID, adjustment: Adjustment, command: DecideAdjustment, now: datetime
+) -> list[AdjustmentResult]:
+    events: list[AdjustmentResult] = []
     if command.answer is not None:
         events.append(AdjustmentAnswered(adjustment_id=adjustment.id, partner_id=partner_id, answer=command.answer))
     events.append(
@@ -303,7 +311,7 @@ def _carried_out(partner_id: UUID, adjustment: Adjustment, command: DecideAdjust
     return events
 
 
-def turn_down(partner_id: UUID, adjustments: Adjustments, command: TurnDownAdjustment) -> list[Event]:
+def turn_down(partner_id: UUID, adjustments: Adjustments, command: TurnDownAdjustment) -> list[AdjustmentResult]:
     adjustment = _known(adjustments, command.adjustment_id)
     if (adjustment.outcome, adjustment.because) == ("turned_down", command.reason):
         return []
@@ -313,12 +321,19 @@ def turn_down(partner_id: UUID, adjustments: Adjustments, command: TurnDownAdjus
     ]
 
 
-def withdraw(partner_id: UUID, adjustments: Adjustments, command: WithdrawAdjustment) -> list[Event]:
+def withdraw(partner_id: UUID, adjustments: Adjustments, command: WithdrawAdjustment) -> list[AdjustmentResult]:
     adjustment = _known(adjustments, command.adjustment_id)
     if (adjustment.outcome, adjustment.because) == ("withdrawn", command.reason):
         return []
     refuse_over(adjustment)
     return [AdjustmentWithdrawn(adjustment_id=adjustment.id, partner_id=partner_id, reason=command.reason)]
+
+
+def end_probation(partner_id: UUID, running: UUID | None, command: EndProbation) -> list[AdjustmentEvent]:
+    """`running` is the adjustment by which the partner is on probation."""
+    if running != command.adjustment_id:
+        return []
+    return [ProbationEnded(adjustment_id=command.adjustment_id, partner_id=partner_id)]
 
 
 def _known(adjustments: Adjustments, id: UUID) -> Adjustment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -165,7 +165,9 @@ def assess(profile: RiskProfile, command: AssessEvaluation, now: datetime) -> It
     yield from suspending(partner_id, history, just_in, held, closing_only=command.retired, now=now)
 
 
-def observe(profile: RiskProfile, command: WatchCommand, now: datetime) -> Iterator[RiskProfileEvent]:
+def observe(
+    profile: RiskProfile, command: NoteSignal | ClearSignal | JudgeAgain, now: datetime
+) -> Iterator[RiskProfileEvent]:
     """Takes a signal in, or away, and judges by the rules that are judged on events."""
     partner_id = command.partner_id
     match command:
@@ -181,56 +183,50 @@ def observe(profile: RiskProfile, command: WatchCommand, now: datetime) -> Itera
                 yield from watch.judged(evolve(profile, cleared), partner_id, command, because, now)
         case JudgeAgain(because=because):
             yield from watch.judged(profile, partner_id, command, because, now)
-        case CallForReview(rule=rule):
-            yield ReviewDue(partner_id=partner_id, rule=rule)
         case _:
             assert_never(command)
 
 
-def adjust(profile: RiskProfile, partner_id: UUID, command: AdjustmentCommand, now: datetime) -> Sequence[Any]:
-    match command:
-        case ProposeAdjustment():
-            told = {id: flag.evidence for id, flag in profile.flags.items()}
-            return adjustments.propose(profile.adjustments, told, command, now)
-        case ContestAdjustment():
-            return adjustments.contest(partner_id, profile.adjustments, command, now)
-        case DecideAdjustment():
-            return adjustments.decide_on(partner_id, profile.adjustments, command, now)
-        case TurnDownAdjustment():
-            return adjustments.turn_down(partner_id, profile.adjustments, command)
-        case WithdrawAdjustment():
-            return adjustments.withdraw(partner_id, profile.adjustments, command)
-        case EndProbation(adjustment_id=id):
-            return [ProbationEnded(adjustment_id=id, partner_id=partner_id)] if profile.probation == id else []
-        case _:
-            assert_never(command)
+def known(profile: RiskProfile) -> UUID:
+    """Raises Unknown for a partner of whom nothing is."""
+    if profile.partner_id is None:
+        raise Unknown("risk.risk_profile_unknown")
+    return profile.partner_id
 
 
 def decide(command: RiskProfileCommand, profile: RiskProfile, now: datetime) -> list[RiskProfileEvent]:
-    if isinstance(command, AssessEvaluation):
-        return [*assess(profile, command, now)]
-    if isinstance(command, NoteSignal | ClearSignal | JudgeAgain | CallForReview):
-        return [*observe(profile, command, now)]
-    if isinstance(command, ImposeRestriction):
-        return [*restrictions.impose(profile.restrictions, command, now)]
-    if isinstance(command, ProposeAdjustment):
-        return [*adjust(profile, command.partner_id, command, now)]
-    partner_id = profile.partner_id
-    if partner_id is None:
-        raise Unknown("risk.risk_profile_unknown")
     match command:
+        case AssessEvaluation():
+            return [*assess(profile, command, now)]
+        case NoteSignal() | ClearSignal() | JudgeAgain():
+            return [*observe(profile, command, now)]
+        case CallForReview(partner_id=id, rule=rule):
+            return [ReviewDue(partner_id=id, rule=rule)]
         case AcknowledgeFlag():
-            return [*acknowledge(partner_id, profile.flags, command)]
+            return [*acknowledge(known(profile), profile.flags, command)]
         case DismissFlag():
-            return [*dismiss(partner_id, profile.flags, command)]
+            return [*dismiss(known(profile), profile.flags, command)]
+        case ImposeRestriction():
+            return [*restrictions.impose(profile.restrictions, command, now)]
         case ChangeCreditLimit():
-            return [*restrictions.change_limit(partner_id, profile.restrictions, command)]
+            return [*restrictions.change_limit(known(profile), profile.restrictions, command)]
         case LiftRestriction():
-            return [*restrictions.lift(partner_id, profile.restrictions, command, now)]
+            return [*restrictions.lift(known(profile), profile.restrictions, command, now)]
         case ExpireRestriction():
-            return [*restrictions.expire(partner_id, profile.restrictions, command, now)]
-        case ContestAdjustment() | DecideAdjustment() | TurnDownAdjustment() | WithdrawAdjustment() | EndProbation():
-            return [*adjust(profile, partner_id, command, now)]
+            return [*restrictions.expire(known(profile), profile.restrictions, command, now)]
+        case ProposeAdjustment():
+            told = {id: flag.evidence for id, flag in profile.flags.items()}
+            return [*adjustments.propose(profile.adjustments, told, command, now)]
+        case ContestAdjustment():
+            return [*adjustments.contest(known(profile), profile.adjustments, command, now)]
+        case DecideAdjustment():
+            return [*adjustments.decide_on(known(profile), profile.adjustments, command, now)]
+        case TurnDownAdjustment():
+            return [*adjustments.turn_down(known(profile), profile.adjustments, command)]
+        case WithdrawAdjustment():
+            return [*adjustments.withdraw(known(profile), profile.adjustments, command)]
+        case EndProbation():
+            return [*adjustments.end_probation(known(profile), profile.probation, command)]
         case _:
             assert_never(command)
 
