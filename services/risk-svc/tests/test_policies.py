@@ -12,7 +12,14 @@ from engine.testing import fact_of
 from events import Event
 from events.contract import BreachCured, BreachNoticed, ContractTerminated, CureLapsed
 from events.operational import ConsumerFeedbackReported, PaymentReported
-from events.performance import EvaluationRestated, KPIReported, KPIReportMissed, MetricScore, PartnerEvaluated
+from events.performance import (
+    EvaluationRestated,
+    KPIReported,
+    KPIReportMissed,
+    MetricScore,
+    PartnerEvaluated,
+    PeriodClosed,
+)
 from events.risk import ProbationStarted, RestrictionImposed, RestrictionLifted
 from events.royalty import RoyaltyPaidLate
 from events.training import CertificateExpired, CorrectiveActionOverdue, CorrectiveActionVerified, TrainingCompleted
@@ -32,7 +39,7 @@ from risk.domain.watch import (
     ReviewPlanned,
     RuleInUse,
 )
-from risk.gathering import Gathered, Review, rules_in_use, what_it_means
+from risk.gathering import Gathered, Moved, Review, rules_in_use, what_it_means
 from risk.heard import Cleared, heard_of
 from risk.policies import FAILURES, POLICIES, follow, judge
 
@@ -277,9 +284,22 @@ async def test_the_rules_are_looked_up_for_the_partner_that_was_spoken_of_and_fo
     found = await rules_in_use(rows, PARTNER)
     assert found == (RuleInUse(terms(), False), RuleInUse(terms(code="old"), True))
     meant = await what_it_means(rows, fact(feedback("complaint")))
-    assert meant is not None
+    assert isinstance(meant, Gathered)
     assert (meant.rules, meant.concentration) == (found, None)
     assert [args for _, args in rows.asked] == [(PARTNER,), (PARTNER,)]
+
+
+async def test_at_a_periods_close_concentration_is_judged_of_everybody_who_sold(terms: Terms) -> None:
+    closed = fact(PeriodClosed(period="2006", scorecard="yearly", scorecard_version=1))
+    of_sales = on_events(terms).model_copy(update={"code": "share", "value": "sales_share"})
+    rows = Rows({"terms": of_sales.model_dump_json(), "currency": "EUR", "partner_id": PARTNER, "amount": Decimal(5)})
+    moved = await what_it_means(rows, closed)
+    assert moved == Moved(("share",), (PARTNER,))
+    call = Send(risk_profiles, PARTNER, CallForReview(partner_id=PARTNER, rule="share"))
+    assert list(judge(closed, moved)) == [SetTimer(f"{PARTNER}/review/share", NOW, call)]
+    rows = Rows({"terms": on_events(terms).model_dump_json()})
+    assert await what_it_means(rows, closed) is None
+    assert len(rows.asked) == 1
 
 
 # -- of our own decisions

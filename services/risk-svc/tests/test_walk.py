@@ -387,3 +387,17 @@ async def test_a_probation_ends_by_itself_and_a_plan_is_set_in_motion_by_hand(wa
     await walk.done(us, f"{plan}/draft", "2006-04-04", method="PUT", seen=plan, plan={**PLAN, "at_least": "critical"})
     await walk.done(us, f"{plan}/draft/discarding", "2006-04-04")
     assert await walk.done(us, f"{plan}/retirement", "2006-04-04") == ["PlanRetired"]
+
+
+async def test_the_partners_own_people_contest_what_is_proposed_today(walk: Walk, evaluates: Evaluates) -> None:
+    await walk.publish("/rules/drop", "2005-01-02", rule=DROP)
+    (bad,) = await evaluates(walk.partner, ("2005", 70))
+    wanted = {"kind": "replace", "reasons": ["A low year."], "evidence": [bad]}
+    await walk.done(walk.us, f"{walk.profile}/adjustments", None, **wanted)
+    (proposal,) = (await walk.see("/adjustments", who=walk.them))["items"]
+    contest = f"{walk.profile}/adjustments/{proposal['adjustment_id']}/contest"
+    assert (await walk.refused(walk.stranger, contest, None, statement="Not ours."))["code"] == "not_found"
+    assert await walk.done(walk.them, contest, None, statement="It burnt.") == ["AdjustmentContested"]
+    assert (await walk.see(f"/adjustments/{proposal['adjustment_id']}", who=walk.them))["status"] == "contested"
+    other = await walk.refused(walk.them, contest.replace("/contest", "/decision"), None)
+    assert other["code"] == "scope_missing"

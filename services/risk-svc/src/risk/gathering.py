@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from engine import Fact, Rows
+from events.performance import PeriodClosed
 from events.risk import RiskFlagged, Severity
 
 from risk.domain.concentration import hhi, shares
@@ -61,12 +62,35 @@ class Gathered:
         return tuple(rule for rule in self.rules if rule.terms.judged_on == "events")
 
 
-async def what_it_means(db: Rows, fact: Fact[Any]) -> Gathered | None:
+@dataclass(frozen=True)
+class Moved:
+    """A period was closed: what partners sold may be another part of the whole now. Rules that speak of it, and whoever
+    sold."""
+
+    rules: tuple[str, ...]
+    partners: tuple[UUID, ...]
+
+
+async def what_it_means(db: Rows, fact: Fact[Any]) -> Gathered | Moved | None:
+    if isinstance(fact.event, PeriodClosed):
+        return await what_moved(db, fact.occurred_at)
     heard = heard_of(fact)
     if heard is None or heard.what is None:
         return None
     rules = await rules_in_use(db, heard.partner_id)
     return Gathered(heard, rules, await concentration_of(db, heard.partner_id, rules, heard.at))
+
+
+async def what_moved(db: Rows, now: datetime) -> Moved | None:
+    rows = await db.fetch("select terms from rulebook where status = 'active' and judged_on = 'events' order by code")
+    terms = [RuleTerms.model_validate_json(row["terms"]) for row in rows]
+    of_sales = [each for each in terms if each.speaks_of & OF_SALES]
+    if not of_sales:
+        return None
+    sold = await sales(db, now, max(each.window_days for each in of_sales))
+    return Moved(
+        tuple(each.code for each in of_sales), tuple(sorted({id for amounts in sold.values() for id in amounts}))
+    )
 
 
 async def rules_in_use(db: Rows, partner_id: UUID) -> tuple[RuleInUse, ...]:

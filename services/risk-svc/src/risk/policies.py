@@ -34,7 +34,7 @@ from risk.domain.watch import (
     ReviewDue,
     ReviewPlanned,
 )
-from risk.gathering import Gathered, Review, for_own_facts, what_it_means
+from risk.gathering import Gathered, Moved, Review, for_own_facts, what_it_means
 from risk.heard import Cleared
 
 log = structlog.get_logger()
@@ -42,9 +42,15 @@ log = structlog.get_logger()
 FAILURES = Counter("cauce_risk_rule_failures", "Partners that a rule could not be judged for.", ["rule"], registry=None)
 
 
-def judge(fact: Fact[Any], gathered: Gathered | None) -> Iterator[Reaction]:
-    """An evaluation is assessed by each rule that it is for; a signal is taken in once and judged by all rules."""
-    if gathered is None:
+def judge(fact: Fact[Any], gathered: Gathered | Moved | None) -> Iterator[Reaction]:
+    """An evaluation is assessed by each rule that it is for; a signal is taken in once and judged by all rules; at a
+    period's close rules on concentration are judged of everybody who sold."""
+    if isinstance(gathered, Moved):
+        for rule in gathered.rules:
+            for id in gathered.partners:
+                due = CallForReview(partner_id=id, rule=rule)
+                yield SetTimer(review(id, rule), fact.occurred_at, Send(risk_profiles, id, due))
+    if not isinstance(gathered, Gathered):
         return
     heard, partner_id = gathered.heard, gathered.heard.partner_id
     match heard.what:

@@ -106,5 +106,10 @@ class Replay:
                     self.error = self.error or error
 
     @property
+    def suspended(self) -> bool:
+        """It would be so at the end."""
+        return self._state.suspended
+
+    @property
     def open(self) -> tuple[Alarm, ...]:
         return tuple(alarm for alarm in self.alarms.values() if alarm.until is None)
