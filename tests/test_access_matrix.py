@@ -45,9 +45,10 @@ from performance.api.operational import NOUNS
 from performance.domain.kpi_report import RecordReport, ReportKPI, kpi_reports
 from performance.domain.metric import DefineMetric, MetricTerms, metric_id, metrics
 from risk.domain.accounts import Figures, ReportAccounts, accounts_id, reported_accounts
-from risk.domain.adjustment import ProposeAdjustment
+from risk.domain.assessment import AssessEvaluation
 from risk.domain.evaluation import Evaluation
-from risk.domain.risk_profile import AssessEvaluation, risk_profiles
+from risk.domain.proposal import ProposeAdjustment
+from risk.domain.risk_profile import risk_profiles
 from risk.domain.rule import RuleContent, RuleTerms
 from service import ops
 from service.matrix import matrix

@@ -15,8 +15,8 @@ from events.operational import ConsumerFeedbackReported, SalesReported
 from events.performance import EvaluationRestated, MetricScore, PartnerEvaluated
 from fastapi import FastAPI
 from risk.app import app as risk_app
+from risk.domain.assessment import AssessEvaluation
 from risk.domain.evaluation import Evaluation
-from risk.domain.risk_profile import AssessEvaluation
 from risk.domain.rule import RuleTerms
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")

@@ -11,17 +11,19 @@ from events.risk import AdjustmentDecided, ProbationStarted, RestrictionImposed,
 from risk.domain.adjustment import (
     ADJUSTMENTS,
     AdjustmentAnswered,
-    AdjustmentContested,
-    AdjustmentProposed,
     AdjustmentSeconded,
     AdjustmentTurnedDown,
-    AdjustmentWithdrawn,
-    ContestAdjustment,
     DecideAdjustment,
     EndProbation,
     ProbationEnded,
-    ProposeAdjustment,
     TurnDownAdjustment,
+)
+from risk.domain.proposal import (
+    AdjustmentContested,
+    AdjustmentProposed,
+    AdjustmentWithdrawn,
+    ContestAdjustment,
+    ProposeAdjustment,
     WithdrawAdjustment,
 )
 from risk.domain.restriction import LiftRestriction

@@ -12,6 +12,7 @@ from engine.testing import scenario
 from events.contract import Money
 from events.risk import CreditLimitChanged, RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
 from pydantic import ValidationError
+from risk.domain.assessment import AssessEvaluation, EvaluationAssessed
 from risk.domain.flag import AcknowledgeFlag, DismissFlag, FlagAcknowledged, flag_id
 from risk.domain.restriction import (
     ChangeCreditLimit,
@@ -22,7 +23,7 @@ from risk.domain.restriction import (
     restriction_id,
     restriction_id_by_hand,
 )
-from risk.domain.risk_profile import AssessEvaluation, EvaluationAssessed, risk_profiles
+from risk.domain.risk_profile import risk_profiles
 
 NOW = datetime(2007, 1, 10, tzinfo=UTC)
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")

@@ -12,11 +12,12 @@ from events.risk import RestrictionImposed, RestrictionLifted, RiskFlagged, Risk
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+from risk.domain.assessment import AssessEvaluation, EvaluationAssessed
 from risk.domain.evaluation import Evaluation, Verdict
 from risk.domain.flag import DismissFlag, flag_id
 from risk.domain.profile import RiskProfile
 from risk.domain.restriction import LiftRestriction, restriction_id
-from risk.domain.risk_profile import AssessEvaluation, EvaluationAssessed, risk_profiles
+from risk.domain.risk_profile import risk_profiles
 from risk.domain.rule import RuleTerms
 
 NOW = datetime(2007, 1, 10, tzinfo=UTC)

@@ -24,9 +24,10 @@ from events.risk import ProbationStarted, RestrictionImposed, RestrictionLifted
 from events.royalty import RoyaltyPaidLate
 from events.training import CertificateExpired, CorrectiveActionOverdue, CorrectiveActionVerified, TrainingCompleted
 from risk.domain.adjustment import EndProbation
+from risk.domain.assessment import AssessEvaluation
 from risk.domain.evaluation import Evaluation
 from risk.domain.restriction import ExpireRestriction
-from risk.domain.risk_profile import AssessEvaluation, risk_profiles
+from risk.domain.risk_profile import risk_profiles
 from risk.domain.rule import RulePublished, RuleTerms
 from risk.domain.signal import Signal
 from risk.domain.watch import (

@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 from risk.api import shown
 from risk.api.shown import EvidenceView
+from risk.domain.assessment import AssessEvaluation
 from risk.domain.profile import RiskProfile
-from risk.domain.risk_profile import AssessEvaluation, risk_profiles
+from risk.domain.risk_profile import risk_profiles
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")
 NOW = datetime(2007, 1, 10, tzinfo=UTC)

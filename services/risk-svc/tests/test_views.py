@@ -8,13 +8,18 @@ from events import Event
 from events.contract import Money
 from events.operational import SalesReported
 from events.risk import CreditLimitChanged, RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from risk import adjustment_views, contingency_views, heard_views, views
 from risk.domain.flag import FlagAcknowledged
 from risk.domain.rule import RuleContent, RuleDraftDiscarded, RuleDrafted, RulePublished, RuleRetired, RuleTerms
 from risk.domain.watch import JudgementFailed, JudgementRecovered
-from risk.views import FLAGS, PARTNER_SALES, RESTRICTIONS, RULE_FAILURES, RULE_VERSIONS, RULEBOOK, VIEWS, as_json
+from risk.heard_views import PARTNER_SALES
+from risk.views import FLAGS, RESTRICTIONS, RULE_FAILURES, RULE_VERSIONS, RULEBOOK, as_json
 
 PARTNER, FLAG, RESTRICTION, EVIDENCE, FACT = (UUID(int=n) for n in range(1, 6))
 NOW = datetime(2007, 1, 10, tzinfo=UTC)
+
+
+VIEWS = (*views.VIEWS, *adjustment_views.VIEWS, *contingency_views.VIEWS, *heard_views.VIEWS)
 
 
 def projected(event: Event) -> list[Statement]:

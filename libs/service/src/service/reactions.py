@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-from engine import Command, Decider, Policy, Process, SetTimer
+from engine import Command, Decider, Policy, Process
 from engine.handlers import PolicyHandler, ProcessHandler
 from events import Event
 from fastapi import FastAPI
@@ -35,12 +35,9 @@ decide has no arrow, so that a cycle here is one that no person stops; each is n
 
 @dataclass(frozen=True, order=True)
 class Arrow:
-    """`timer`: some of it waits for its time."""
-
     cause: str
     effect: str
     policy: str
-    timer: bool = False
 
 
 class _Emitted(_Walk):
@@ -64,11 +61,11 @@ def arrows(app: FastAPI) -> set[Arrow]:
     found = set()
     for policy in policies_of(app):
         for causes, nodes, names in _cases(policy, service):
-            commands, timer = _sent(nodes, names, service, set())
+            commands = _sent(nodes, names, service, set())
             effects = {event for command in commands for event in emitted(service, command)}
             sources = (policy.source,) if isinstance(policy, Policy) else policy.sources
             found |= {
-                Arrow(name_of(cause), name_of(effect), f"{service}.{policy.name}", timer)
+                Arrow(name_of(cause), name_of(effect), f"{service}.{policy.name}")
                 for cause in causes
                 if owner(cause) in sources
                 for effect in effects
@@ -159,23 +156,19 @@ def _events_in(node: ast.AST, names: Mapping[str, Any]) -> set[type[Event]]:
 
 def _sent(
     nodes: Iterable[ast.AST], names: Mapping[str, Any], package: str, seen: set[FunctionType]
-) -> tuple[set[type[Command]], bool]:
+) -> set[type[Command]]:
     commands: set[type[Command]] = set()
-    timer = False
     for root in nodes:
         for node in ast.walk(root):
             found = names.get(node.id) if isinstance(node, ast.Name) else None
-            timer = timer or found is SetTimer
             if isinstance(found, type) and issubclass(found, Command):
                 commands.add(found)
             elif (
                 isinstance(found, FunctionType) and found.__module__.partition(".")[0] == package and found not in seen
             ):
                 seen.add(found)
-                more, by_timer = _sent([_tree(found)], _names(found), package, seen)
-                commands |= more
-                timer = timer or by_timer
-    return commands, timer
+                commands |= _sent([_tree(found)], _names(found), package, seen)
+    return commands
 
 
 def cycles(all_arrows: Iterable[Arrow]) -> set[frozenset[str]]:
@@ -205,11 +198,11 @@ def _reached(event: str, after: Mapping[str, set[str]]) -> set[str]:
 def page(apps: Iterable[FastAPI]) -> str:
     everything = sorted(arrow for app in apps for arrow in arrows(app))
     lines = [HEAD, "## Across services\n\n```mermaid\nflowchart LR\n"]
-    lines += sorted({f"    {a.cause}{_arrow(a)}{a.effect}\n" for a in everything if _crosses(a)})
+    lines += sorted({f"    {a.cause} --> {a.effect}\n" for a in everything if _crosses(a)})
     lines.append("```\n\n## All of it\n\n| event | policy | may lead to |\n|---|---|---|\n")
     for cause, policy in sorted({(arrow.cause, arrow.policy) for arrow in everything}):
         effects = [a for a in everything if (a.cause, a.policy) == (cause, policy)]
-        told = ", ".join(f"{a.effect}{' (in time)' if a.timer else ''}" for a in effects)
+        told = ", ".join(arrow.effect for arrow in effects)
         lines.append(f"| {cause} | {policy} | {told} |\n")
     lines.append("\n## Cycles\n\n")
     found = sorted(", ".join(sorted(cycle)) for cycle in cycles(everything))
@@ -219,10 +212,6 @@ def page(apps: Iterable[FastAPI]) -> str:
 
 def _crosses(arrow: Arrow) -> bool:
     return arrow.cause.partition(".")[0] != arrow.effect.partition(".")[0]
-
-
-def _arrow(arrow: Arrow) -> str:
-    return " -.-> " if arrow.timer else " --> "
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from service import Settings, create_app
 
-from risk import api, back_tests, contingency_views, policies, views
+from risk import adjustment_views, api, back_tests, contingency_views, heard_views, policies, views
 from risk.domain.accounts import reported_accounts
 from risk.domain.contingency import contingencies
 from risk.domain.exposure import exposures
@@ -21,7 +21,7 @@ def app() -> FastAPI:
         Settings(),
         routes=(*api.ROUTES, *back_tests.ROUTES),
         deciders=[rules, risk_profiles, reported_accounts, exposures, plans, contingencies],
-        views=(*views.VIEWS, *contingency_views.VIEWS),
+        views=(*views.VIEWS, *adjustment_views.VIEWS, *contingency_views.VIEWS, *heard_views.VIEWS),
         policies=policies.POLICIES,
         states=STATES,
         description="Rules over what other services tell of partners, the flags they raise, the restrictions that"

@@ -12,6 +12,7 @@ from events.risk import ProbationStarted, RestrictionImposed, RestrictionLifted,
 from prometheus_client import Counter
 
 from risk.domain.adjustment import EndProbation
+from risk.domain.assessment import AssessEvaluation
 from risk.domain.contingency import (
     Activate,
     CallStepOverdue,
@@ -22,7 +23,7 @@ from risk.domain.contingency import (
 )
 from risk.domain.evaluation import Evaluation
 from risk.domain.restriction import ExpireRestriction
-from risk.domain.risk_profile import AssessEvaluation, risk_profiles
+from risk.domain.risk_profile import risk_profiles
 from risk.domain.rule import RulePublished
 from risk.domain.signal import Signal
 from risk.domain.watch import (

@@ -11,9 +11,10 @@ from uuid import UUID, uuid5
 
 from events.risk import RestrictionImposed, RiskFlagged, RiskResolved
 
+from risk.domain.assessment import AssessEvaluation
 from risk.domain.evaluation import Evaluation
 from risk.domain.profile import RiskProfile
-from risk.domain.risk_profile import AssessEvaluation, risk_profiles
+from risk.domain.risk_profile import risk_profiles
 from risk.domain.rule import RuleTerms
 from risk.domain.signal import Concentration, Signal
 from risk.domain.watch import ClearSignal, JudgeAgain, JudgementFailed, NoteSignal, ReviewPlanned, RuleInUse

@@ -1,5 +1,4 @@
-"""Read models: rules, flags, restrictions and adjustments as they stand, written with the append; and, from other
-services' topics, what was heard of partners, which previews and back-tests are made of."""
+"""Read models: rules, flags, restrictions and finances as they stand. All are written with the append."""
 
 from __future__ import annotations
 
@@ -7,34 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine import Fact, Statement, Table, View
-from events.operational import SalesReported
 from events.risk import (
-    AdjustmentDecided,
     CreditLimitChanged,
-    ProbationStarted,
     RestrictionImposed,
     RestrictionLifted,
     RiskFlagged,
     RiskResolved,
 )
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from risk.domain.accounts import AccountsReported
-from risk.domain.adjustment import (
-    AdjustmentAnswered,
-    AdjustmentContested,
-    AdjustmentProposed,
-    AdjustmentSeconded,
-    AdjustmentTurnedDown,
-    AdjustmentWithdrawn,
-)
-from risk.domain.evaluation import Evaluation
 from risk.domain.exposure import ExposureEstimated
 from risk.domain.flag import FlagAcknowledged
 from risk.domain.rule import RuleDraftDiscarded, RuleDrafted, RulePublished, RuleRetired
-from risk.domain.signal import Signal
 from risk.domain.watch import JudgementFailed, JudgementRecovered
-from risk.heard import Cleared, Heard, heard_of
 
 RULEBOOK = Table(
     "rulebook",
@@ -125,32 +110,6 @@ RESTRICTIONS = Table(
     indexes=("(partner_id, status)", "(status, restriction_id)"),
 )
 
-ADJUSTMENTS = Table(
-    "adjustments",
-    """
-    adjustment_id uuid primary key,
-    partner_id uuid not null,
-    kind text not null,
-    status text not null,
-    reasons text[] not null,
-    evidence uuid[] not null,
-    flags uuid[] not null,
-    proposed_by text[] not null,
-    proposed_at timestamptz not null,
-    contest_until timestamptz not null,
-    contested text,
-    contested_at timestamptz,
-    seconded_by text[],
-    decided_by text[],
-    answer text,
-    closed_at timestamptz,
-    closed_because text,
-    decision_id uuid,
-    probation_ends_at timestamptz
-    """,
-    indexes=("(partner_id, status)", "(status, adjustment_id)"),
-)
-
 ACCOUNTS = Table(
     "accounts",
     """
@@ -172,37 +131,6 @@ EXPOSURES = Table(
     event_id uuid not null
     """,
 )
-
-HEARD = Table(
-    "heard",
-    """
-    id uuid primary key,
-    partner_id uuid not null,
-    at timestamptz not null,
-    kind text not null,
-    event_type text not null,
-    outcome text,
-    subject uuid,
-    because uuid[] not null,
-    what json
-    """,
-    indexes=("(partner_id, at)", "(outcome, at)", "(kind, partner_id)"),
-)
-
-PARTNER_SALES = Table(
-    "partner_sales",
-    """
-    sale_id uuid primary key,
-    partner_id uuid not null,
-    sold_on date not null,
-    currency text not null,
-    amount numeric not null,
-    restatement integer not null
-    """,
-    indexes=("(sold_on)",),
-)
-
-WHAT: TypeAdapter[Evaluation | Signal | Cleared] = TypeAdapter(Evaluation | Signal | Cleared)
 
 
 def as_json(value: BaseModel) -> bytes:
@@ -308,43 +236,6 @@ def project_restrictions(fact: Fact[Any]) -> Iterator[Statement]:
             )
 
 
-def project_adjustments(fact: Fact[Any]) -> Iterator[Statement]:
-    match fact.event:
-        case AdjustmentProposed() as proposed:
-            yield ADJUSTMENTS.upsert(
-                "adjustment_id",
-                adjustment_id=proposed.adjustment_id,
-                partner_id=proposed.partner_id,
-                kind=proposed.kind,
-                status="proposed",
-                reasons=list(proposed.reasons),
-                evidence=list(proposed.evidence),
-                flags=list(proposed.flags),
-                proposed_by=list(proposed.proposed_by),
-                proposed_at=fact.occurred_at,
-                contest_until=proposed.contest_until,
-            )
-        case AdjustmentContested(adjustment_id=id, statement=statement):
-            yield ADJUSTMENTS.update(
-                {"adjustment_id": id}, status="contested", contested=statement, contested_at=fact.occurred_at
-            )
-        case AdjustmentSeconded(adjustment_id=id, by=by, answer=answer):
-            yield ADJUSTMENTS.update({"adjustment_id": id}, seconded_by=list(by), answer=answer)
-        case AdjustmentAnswered(adjustment_id=id, answer=answer):
-            yield ADJUSTMENTS.update({"adjustment_id": id}, answer=answer)
-        case AdjustmentDecided(adjustment_id=id, decided_by=by):
-            closed = {"status": "decided", "closed_at": fact.occurred_at, "decision_id": fact.event_id}
-            yield ADJUSTMENTS.update({"adjustment_id": id}, decided_by=list(by), **closed)
-        case AdjustmentTurnedDown(adjustment_id=id, reason=reason, by=by):
-            closed = {"status": "turned_down", "closed_at": fact.occurred_at, "closed_because": reason}
-            yield ADJUSTMENTS.update({"adjustment_id": id}, decided_by=list(by), **closed)
-        case AdjustmentWithdrawn(adjustment_id=id, reason=reason):
-            closed = {"status": "withdrawn", "closed_at": fact.occurred_at, "closed_because": reason}
-            yield ADJUSTMENTS.update({"adjustment_id": id}, **closed)
-        case ProbationStarted(adjustment_id=id, ends_at=at):
-            yield ADJUSTMENTS.update({"adjustment_id": id}, probation_ends_at=at)
-
-
 def project_finances(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case AccountsReported(partner_id=id, year=year, figures=figures):
@@ -367,70 +258,11 @@ def project_finances(fact: Fact[Any]) -> Iterator[Statement]:
             )
 
 
-def project_heard(fact: Fact[Any]) -> Iterator[Statement]:
-    heard = heard_of(fact)
-    if heard is not None:
-        yield HEARD.upsert(
-            "id",
-            id=heard.id,
-            partner_id=heard.partner_id,
-            at=heard.at,
-            kind=kind_of(heard),
-            event_type=fact.event.event_type,
-            outcome=heard.outcome,
-            subject=heard.subject,
-            because=list(heard.because),
-            what=None if heard.what is None else WHAT.dump_json(heard.what),
-        )
-
-
-def kind_of(heard: Heard) -> str:
-    match heard.what:
-        case Evaluation():
-            return "evaluation"
-        case Signal():
-            return "signal"
-        case Cleared():
-            return "clearance"
-        case None:
-            return "outcome"
-
-
-def project_sales(fact: Fact[Any]) -> Iterator[Statement]:
-    match fact.event:
-        case SalesReported() as sale:
-            yield PARTNER_SALES.sql(
-                "insert into {table} (sale_id, partner_id, sold_on, currency, amount, restatement)"
-                " values ($1, $2, $3, $4, $5, $6) on conflict (sale_id) do update set sold_on = excluded.sold_on,"
-                " currency = excluded.currency, amount = excluded.amount, restatement = excluded.restatement"
-                " where {table}.restatement < excluded.restatement",
-                sale.sale_id,
-                sale.partner_id,
-                sale.sold_on,
-                sale.currency,
-                sale.amount,
-                sale.restatement,
-            )
-
-
 rules_view = View(
     "rulebook", version=1, tables=(RULEBOOK, RULE_VERSIONS, RULE_FAILURES), project=project_rules, inline=True
 )
 flags_view = View("flags", version=2, tables=(FLAGS,), project=project_flags, inline=True)
 restrictions_view = View("restrictions", version=2, tables=(RESTRICTIONS,), project=project_restrictions, inline=True)
-adjustments_view = View("adjustments", version=1, tables=(ADJUSTMENTS,), project=project_adjustments, inline=True)
 finances_view = View("finances", version=1, tables=(ACCOUNTS, EXPOSURES), project=project_finances, inline=True)
-heard_view = View(
-    "heard", version=1, tables=(HEARD,), project=project_heard, source=("performance", "training", "contract")
-)
-sales_view = View("partner_sales", version=1, tables=(PARTNER_SALES,), project=project_sales, source="performance")
 
-VIEWS = (
-    rules_view,
-    flags_view,
-    restrictions_view,
-    adjustments_view,
-    finances_view,
-    heard_view,
-    sales_view,
-)
+VIEWS = (rules_view, flags_view, restrictions_view, finances_view)

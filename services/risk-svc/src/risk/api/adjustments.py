@@ -10,20 +10,11 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
 from service import By, Collection, Handle, HandleSeen, NewId, Read, Receipt, list_of, own
 
+from risk.adjustment_views import adjustments_view
 from risk.api.shown import DECIDE, READ, WRITE
-from risk.domain.adjustment import (
-    Contest,
-    ContestAdjustment,
-    DecideAdjustment,
-    Decision,
-    ProposeAdjustment,
-    Proposed,
-    Refusal,
-    TurnDownAdjustment,
-    WithdrawAdjustment,
-)
+from risk.domain.adjustment import DecideAdjustment, Decision, TurnDownAdjustment
+from risk.domain.proposal import Contest, ContestAdjustment, ProposeAdjustment, Proposed, Refusal, WithdrawAdjustment
 from risk.domain.risk_profile import risk_profiles
-from risk.views import adjustments_view
 
 list_routes = APIRouter(prefix="/adjustments", tags=["adjustments"])
 routes = APIRouter(prefix="/risk-profiles/{partner_id}/adjustments", tags=["adjustments"])

@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from risk.domain.adjustment import Adjustment
 from risk.domain.flag import Flag
 from risk.domain.judgement import History
+from risk.domain.proposal import Adjustment
 from risk.domain.restriction import Restriction
 from risk.domain.signal import Signal, Span
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, assert_never
+from typing import assert_never
 from uuid import UUID
 
-from engine import Command, Decider, Rejected, Unknown
-from events import Event
+from engine import Decider, Unknown
 from events.risk import (
     CreditLimitChanged,
     ProbationStarted,
@@ -22,24 +20,22 @@ from events.risk import (
 
 from risk.domain import adjustment as adjustments
 from risk.domain import judgement, watch
+from risk.domain import proposal as proposals
 from risk.domain import restriction as restrictions
 from risk.domain import signal as signals
 from risk.domain.adjustment import (
     AdjustmentCommand,
     AdjustmentEvent,
-    ContestAdjustment,
     DecideAdjustment,
     EndProbation,
     ProbationEnded,
-    ProposeAdjustment,
     TurnDownAdjustment,
-    WithdrawAdjustment,
 )
-from risk.domain.evaluation import Evaluation, Verdict
-from risk.domain.expression import Broken
-from risk.domain.flag import AcknowledgeFlag, DismissFlag, Flag, FlagAcknowledged, acknowledge, dismiss, flagging
+from risk.domain.assessment import AssessEvaluation, EvaluationAssessed, assess
+from risk.domain.flag import AcknowledgeFlag, DismissFlag, Flag, FlagAcknowledged, acknowledge, dismiss
 from risk.domain.judgement import Assessment, History
 from risk.domain.profile import RiskProfile
+from risk.domain.proposal import ContestAdjustment, ProposeAdjustment, WithdrawAdjustment
 from risk.domain.restriction import (
     ChangeCreditLimit,
     ExpireRestriction,
@@ -47,9 +43,7 @@ from risk.domain.restriction import (
     LiftRestriction,
     Restriction,
     RestrictionCommand,
-    suspending,
 )
-from risk.domain.rule import RuleTerms, of_thresholds
 from risk.domain.signal import SignalCleared, SignalNoted
 from risk.domain.watch import (
     CallForReview,
@@ -63,41 +57,6 @@ from risk.domain.watch import (
     RiskPassed,
     WatchCommand,
 )
-
-
-def of_one_metric(stored: dict[str, Any]) -> dict[str, Any]:
-    """What was recorded when rules had thresholds of one metric: the same value, judged by these."""
-    rule, value = stored["rule"], stored["value"]
-    lift_at = rule["lift_at"]
-    low = Decimal(value) < Decimal(rule["flag_below"])
-    lifts = lift_at is not None and Decimal(value) >= Decimal(lift_at)
-    return {
-        "partner_id": stored["partner_id"],
-        "rule": of_thresholds(rule),
-        "evaluation": {
-            "id": stored["evaluation_id"],
-            "period": stored["period"],
-            "metrics": {rule["metric"]: value},
-            "total": value,
-        },
-        "verdict": {"value": value, "low": low, "lifts": lifts},
-    }
-
-
-class EvaluationAssessed(
-    Event,
-    type="cauce.risk.EvaluationAssessed.v2",
-    upcasts={"cauce.risk.EvaluationAssessed.v1": of_one_metric},
-):
-    """A period's evaluation came in, first or restated, and was judged by these terms; `next` is what that made of the
-    judgement of the period after it, where it changed."""
-
-    partner_id: UUID
-    rule: RuleTerms
-    evaluation: Evaluation
-    verdict: Verdict
-    next: Verdict | None = None
-
 
 RiskProfileEvent = (
     EvaluationAssessed
@@ -118,51 +77,12 @@ RiskProfileEvent = (
 )
 
 
-class AssessEvaluation(Command):
-    """`evaluation` is told first, or restated, by the event of its id. Under a retired rule, evaluations only close
-    what is open."""
-
-    partner_id: UUID
-    rule: RuleTerms
-    retired: bool = False
-    evaluation: Evaluation
-
-
 RiskProfileCommand = (
     AssessEvaluation | AcknowledgeFlag | DismissFlag | RestrictionCommand | WatchCommand | AdjustmentCommand
 )
 
 
 # -- decide
-
-
-def assess(profile: RiskProfile, command: AssessEvaluation, now: datetime) -> Iterator[RiskProfileEvent]:
-    """Takes the evaluation in, then closes and opens what no longer, or newly, follows from the history."""
-    code, partner_id = command.rule.code, command.partner_id
-    history, flag, held = profile.history(code), profile.open_flag(code), profile.suspension(code)
-    if any(command.evaluation.id in judged.told_by for judged in history):
-        return
-    if command.retired and flag is None and held is None:
-        raise Rejected("risk.rule_retired", rule=code)
-    evaluation = command.evaluation.for_rule(command.rule)
-    try:
-        assessment = judgement.assess(history, evaluation, command.rule)
-    except Broken as error:
-        # Told each time: unlike events' rules, what it could not be judged by is this evaluation.
-        yield watch.failed(partner_id, command.rule, error, evaluation.id)
-        return
-    if code in profile.failing:
-        yield JudgementRecovered(partner_id=partner_id, rule=code)
-    history, just_in = judgement.take_in(history, evaluation, assessment)
-    yield EvaluationAssessed(
-        partner_id=partner_id,
-        rule=assessment.terms,
-        evaluation=evaluation,
-        verdict=assessment.verdict,
-        next=assessment.next,
-    )
-    yield from flagging(partner_id, history, just_in, flag, closing_only=command.retired)
-    yield from suspending(partner_id, history, just_in, held, closing_only=command.retired, now=now)
 
 
 def observe(
@@ -216,15 +136,15 @@ def decide(command: RiskProfileCommand, profile: RiskProfile, now: datetime) -> 
             return [*restrictions.expire(known(profile), profile.restrictions, command, now)]
         case ProposeAdjustment():
             told = {id: flag.evidence for id, flag in profile.flags.items()}
-            return [*adjustments.propose(profile.adjustments, told, command, now)]
+            return [*proposals.propose(profile.adjustments, told, command, now)]
         case ContestAdjustment():
-            return [*adjustments.contest(known(profile), profile.adjustments, command, now)]
+            return [*proposals.contest(known(profile), profile.adjustments, command, now)]
         case DecideAdjustment():
             return [*adjustments.decide_on(known(profile), profile.adjustments, command, now)]
         case TurnDownAdjustment():
             return [*adjustments.turn_down(known(profile), profile.adjustments, command)]
         case WithdrawAdjustment():
-            return [*adjustments.withdraw(known(profile), profile.adjustments, command)]
+            return [*proposals.withdraw(known(profile), profile.adjustments, command)]
         case EndProbation():
             return [*adjustments.end_probation(known(profile), profile.probation, command)]
         case _:
