@@ -16,7 +16,7 @@ from typing import Any
 
 from engine import Command, Decider, Policy, Process
 from engine.handlers import PolicyHandler, ProcessHandler
-from events import Event
+from events import CATALOGUE, Event
 from fastapi import FastAPI
 
 from service.matrix import unstarted
@@ -27,14 +27,16 @@ HEAD = """\
 
 Made from the services' policies by `make docs`; do not edit. An arrow is what may follow without anybody deciding: a
 policy hears the one event, and a command that it sends, at once or by a timer, may come to the other. What people
-decide has no arrow, so that a cycle here is one that no person stops; each is named below, with why it ends, and
-`tests/test_reactions.py` fails for any other.
+decide has no arrow, so that a cycle here is one that no person stops. Each is named below; `tests/test_reactions.py` has
+the test that shows that it ends, and fails for any other.
 
 """
 
 
 @dataclass(frozen=True, order=True)
 class Arrow:
+    """An event, what it may lead to, and by which policy."""
+
     cause: str
     effect: str
     policy: str
@@ -197,8 +199,9 @@ def _reached(event: str, after: Mapping[str, set[str]]) -> set[str]:
 
 def page(apps: Iterable[FastAPI]) -> str:
     everything = sorted(arrow for app in apps for arrow in arrows(app))
-    lines = [HEAD, "## Across services\n\n```mermaid\nflowchart LR\n"]
-    lines += sorted({f"    {a.cause} --> {a.effect}\n" for a in everything if _crosses(a)})
+    published = {name_of(event) for events in CATALOGUE.values() for event in events}
+    lines = [HEAD, "## Across services, of what is published\n\n```mermaid\nflowchart LR\n"]
+    lines += sorted({f"    {a.cause} --> {a.effect}\n" for a in everything if _crosses(a) and a.effect in published})
     lines.append("```\n\n## All of it\n\n| event | policy | may lead to |\n|---|---|---|\n")
     for cause, policy in sorted({(arrow.cause, arrow.policy) for arrow in everything}):
         effects = [a for a in everything if (a.cause, a.policy) == (cause, policy)]
