@@ -40,9 +40,9 @@ from risk.domain.watch import (
     ReviewPlanned,
     RuleInUse,
 )
-from risk.gathering import Gathered, Moved, Review, rules_in_use, what_it_means
+from risk.gathering import FAILURES, Gathered, Moved, Review, for_own_facts, rules_in_use, what_it_means
 from risk.heard import Cleared, heard_of
-from risk.policies import FAILURES, POLICIES, follow, judge
+from risk.policies import POLICIES, follow, judge
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")
 EVENT, THING = UUID(int=3), UUID(int=4)
@@ -342,9 +342,10 @@ def test_a_probation_ends_at_its_time() -> None:
     assert list(follow(fact(started), None)) == [SetTimer(f"{PARTNER}/probation/{THING}", NOW, end)]
 
 
-def test_a_rule_that_fails_is_counted() -> None:
+async def test_a_rule_that_fails_is_counted_and_logged() -> None:
     failed = JudgementFailed(partner_id=PARTNER, rule="load", rule_version=1, error="absent", because=EVENT)
     before = FAILURES.labels("load")._value.get()
+    assert await for_own_facts(Rows(), fact(failed)) is None
     assert list(follow(fact(failed), None)) == []
     assert FAILURES.labels("load")._value.get() == before + 1
 

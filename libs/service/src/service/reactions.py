@@ -27,8 +27,8 @@ HEAD = """\
 
 Made from the services' policies by `make docs`; do not edit. An arrow is what may follow without anybody deciding: a
 policy hears the one event, and a command that it sends, at once or by a timer, may come to the other. What people
-decide has no arrow, so that a cycle here is one that no person stops. Each is named below; `tests/test_reactions.py` has
-the test that shows that it ends, and fails for any other.
+decide has no arrow, so that a cycle here is one that no person stops. Each is named below; `tests/test_reactions.py`
+names the test that shows that it ends, and fails for any other.
 
 """
 

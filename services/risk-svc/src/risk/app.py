@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from service import Settings, create_app
 
-from risk import adjustment_views, api, back_tests, contingency_views, heard_views, policies, views
+from risk import adjustment_views, api, back_tests, contingency_views, gathering, heard_views, policies, views
 from risk.domain.accounts import reported_accounts
 from risk.domain.contingency import contingencies
 from risk.domain.exposure import exposures
@@ -28,5 +28,5 @@ def app() -> FastAPI:
         " follow, and how partners are adjusted.",
     )
     made.state.engine.tables += back_tests.SCHEMA
-    made.state.engine.registry.register(policies.FAILURES)
+    made.state.engine.registry.register(gathering.FAILURES)
     return made

@@ -9,16 +9,22 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import structlog
 from engine import Fact, Rows
 from events.performance import PeriodClosed
 from events.risk import RiskFlagged, Severity
+from prometheus_client import Counter
 
 from risk.domain.concentration import hhi, shares
 from risk.domain.plan import PlanTerms
 from risk.domain.rule import RulePublished, RuleTerms
 from risk.domain.signal import Concentration
-from risk.domain.watch import ReviewDue, RuleInUse
+from risk.domain.watch import JudgementFailed, ReviewDue, RuleInUse
 from risk.heard import Heard, heard_of
+
+log = structlog.get_logger()
+
+FAILURES = Counter("cauce_risk_rule_failures", "Partners that a rule could not be judged for.", ["rule"], registry=None)
 
 RULES = """
 select terms, status = 'retired' as retired from rulebook
@@ -146,6 +152,11 @@ async def for_own_facts(db: Rows, fact: Fact[Any]) -> Any:
             # `heard` is written from topics and may be behind; whoever is missing is judged at the next signal.
             told = await db.fetch("select distinct partner_id from heard where kind = 'signal' order by partner_id")
             return tuple(row["partner_id"] for row in told)
+        case JudgementFailed() as failed:
+            # Here and not in `react`, which is pure.
+            FAILURES.labels(failed.rule).inc()
+            log.warning("rule_failed", rule=failed.rule, version=failed.rule_version, error=failed.error)
+            return None
         case RiskFlagged(partner_id=partner_id, rule=rule, severity=severity):
             return await plans_asked_for(db, partner_id, rule, severity)
         case _:

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-import structlog
 from engine import CancelTimer, Fact, Policy, Reaction, Send, SetTimer
 from events.risk import ProbationStarted, RestrictionImposed, RestrictionLifted, RiskFlagged
-from prometheus_client import Counter
 
 from risk.domain.adjustment import EndProbation
 from risk.domain.assessment import AssessEvaluation
@@ -30,17 +28,12 @@ from risk.domain.watch import (
     CallForReview,
     ClearSignal,
     JudgeAgain,
-    JudgementFailed,
     NoteSignal,
     ReviewDue,
     ReviewPlanned,
 )
 from risk.gathering import Gathered, Moved, Review, for_own_facts, what_it_means
 from risk.heard import Cleared
-
-log = structlog.get_logger()
-
-FAILURES = Counter("cauce_risk_rule_failures", "Partners that a rule could not be judged for.", ["rule"], registry=None)
 
 
 def judge(fact: Fact[Any], gathered: Gathered | Moved | None) -> Iterator[Reaction]:
@@ -95,9 +88,6 @@ def follow(fact: Fact[Any], gathered: Any) -> Iterator[Reaction]:
             for id in gathered:
                 due = CallForReview(partner_id=id, rule=rule)
                 yield SetTimer(review(id, rule), fact.occurred_at, Send(risk_profiles, id, due))
-        case JudgementFailed() as failed:
-            FAILURES.labels(failed.rule).inc()
-            log.warning("rule_failed", rule=failed.rule, version=failed.rule_version, error=failed.error)
         case RestrictionImposed(partner_id=id, restriction_id=restriction, expires_at=at) if at is not None:
             expire = ExpireRestriction(restriction_id=restriction)
             yield SetTimer(expiry(id, restriction), at, Send(risk_profiles, id, expire))
