@@ -2,17 +2,35 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
+import pytest
 from engine import Statement
 from engine.testing import fact_of
 from events import Event
-from events.contract import Money
+from events.contract import BreachCured, ContractTerminated, Money
 from events.operational import SalesReported
-from events.risk import CreditLimitChanged, RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from events.performance import KPIReportMissed, PartnerEvaluated
+from events.risk import (
+    AdjustmentDecided,
+    ContingencyActivated,
+    ContingencyClosed,
+    CreditLimitChanged,
+    RestrictionImposed,
+    RestrictionLifted,
+    RiskFlagged,
+    RiskResolved,
+)
 from risk import adjustment_views, contingency_views, heard_views, views
+from risk.adjustment_views import ADJUSTMENTS
+from risk.contingency_views import CONTINGENCIES, STEPS
+from risk.domain.contingency import StepDone, StepOverdue, StepsPlanned
 from risk.domain.flag import FlagAcknowledged
+from risk.domain.plan import PlanTerms, Step
+from risk.domain.proposal import AdjustmentContested
 from risk.domain.rule import RuleContent, RuleDraftDiscarded, RuleDrafted, RulePublished, RuleRetired, RuleTerms
 from risk.domain.watch import JudgementFailed, JudgementRecovered
-from risk.heard_views import PARTNER_SALES
+from risk.heard import heard_of
+from risk.heard_views import HEARD, PARTNER_SALES
+from risk.reading import KINDS
 from risk.views import FLAGS, RESTRICTIONS, RULE_FAILURES, RULE_VERSIONS, RULEBOOK, as_json
 
 PARTNER, FLAG, RESTRICTION, EVIDENCE, FACT = (UUID(int=n) for n in range(1, 6))
@@ -201,3 +219,68 @@ def test_of_a_sale_that_was_corrected_the_newest_holds() -> None:
 
 def test_what_our_own_decisions_write_is_written_with_the_append() -> None:
     assert {view.name for view in VIEWS if not view.inline} == {"heard", "partner_sales"}
+
+
+# -- contingencies and adjustments
+
+STEP = Step(code="call", title="Call", owner="us", due_hours=1)
+PLAN = PlanTerms(code="kitchen", version=1, title="A kitchen at risk", steps=(STEP,))
+
+
+def test_a_contingency_shows_its_steps_with_owners_and_times_and_how_it_came_out() -> None:
+    (activated,) = projected(
+        ContingencyActivated(
+            contingency_id=FLAG, partner_id=PARTNER, plan="kitchen", plan_version=1, flag_id=None, reason="Low.",
+            steps=("call",),
+        )
+    )  # fmt: skip
+    assert (activated.table, "running" in activated.args) == (CONTINGENCIES, True)
+    (planned,) = projected(StepsPlanned(contingency_id=FLAG, partner_id=PARTNER, plan=PLAN, due={"call": NOW}))
+    assert (planned.table, planned.args[2:7]) == (STEPS, (PARTNER, 1, "Call", "us", NOW))
+    where = {"contingency_id": FLAG, "step": "call"}
+    assert projected(StepOverdue(contingency_id=FLAG, step="call", owner="us")) == [STEPS.update(where, overdue=True)]
+    assert projected(StepDone(contingency_id=FLAG, step="call", status="done", note="Called.")) == [
+        STEPS.update(where, status="done", note="Called.", done_by="test", done_at=NOW)
+    ]
+    closed = ContingencyClosed(
+        contingency_id=FLAG, partner_id=PARTNER, plan="kitchen", outcome="averted", summary="Rebuilt."
+    )
+    (ended,) = projected(closed)
+    assert ended.args[:4] == ("closed", "averted", "Rebuilt.", "test")
+
+
+def test_an_adjustment_shows_who_wanted_it_what_the_partner_said_and_who_decided() -> None:
+    key = {"adjustment_id": FLAG}
+    contested = AdjustmentContested(adjustment_id=FLAG, partner_id=PARTNER, statement="It burnt.")
+    assert projected(contested) == [
+        ADJUSTMENTS.update(key, status="contested", contested="It burnt.", contested_at=NOW)
+    ]
+    decided = AdjustmentDecided(
+        adjustment_id=FLAG, partner_id=PARTNER, kind="replace", reasons=("Low.",), decided_by=("ana",)
+    )
+    assert projected(decided) == [
+        ADJUSTMENTS.update(key, decided_by=["ana"], status="decided", closed_at=NOW, decision_id=FACT)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["evaluation", "signal", "clearance", "outcome"])
+def test_what_was_heard_is_read_back_as_it_was(kind: str) -> None:
+    events: dict[str, Event] = {
+        "evaluation": PartnerEvaluated(
+            partner_id=PARTNER, period="2025", scorecard="c", scorecard_version=1, scores=(), total=Decimal("84.5"),
+            band="low", trend=None, percentile=None, cohort_size=1,
+        ),
+        "signal": KPIReportMissed(partner_id=PARTNER, metric="sales", period="2025"),
+        "clearance": BreachCured(
+            contract_id=FACT, partner_id=PARTNER, breach_id=FLAG, resolution="cured", reason="Clean."
+        ),
+        "outcome": ContractTerminated(contract_id=FACT, partner_id=PARTNER, reason="Agreed."),
+    }  # fmt: skip
+    (statement,) = projected(events[kind])
+    assert statement.table is HEARD
+    columns = ("id", "partner_id", "at", "kind", "event_type", "outcome", "subject", "because", "what")
+    row = dict(zip(columns, statement.args, strict=True))
+    heard = heard_of(fact_of(events[kind], occurred_at=NOW, event_id=FACT))
+    assert heard is not None
+    assert (row["kind"], row["outcome"], row["subject"]) == (kind, heard.outcome, heard.subject)
+    assert (None if row["what"] is None else KINDS[kind].validate_json(row["what"])) == heard.what
