@@ -19,7 +19,7 @@ from engine import Command, Rejected, Unknown
 from engine.runtime import Engine
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from service import By, Listing, NewId, Page, Read, listing, scope
+from service import By, Invalid, Listing, NewId, Page, Read, listing, scope
 from starlette.requests import Request
 
 from risk.domain.backtest import Raised, measured
@@ -162,7 +162,10 @@ async def begin_back_test(body: Asked, back_test_id: NewId, by: By, db: Read, re
 @routes.get("", dependencies=[READ])
 async def list_back_tests(page: Page, db: Read) -> Listing[BackTestView]:
     """The back-tests, a page at a time."""
-    after = UUID(page.after) if page.after else UUID(int=0)
+    try:
+        after = UUID(page.after or str(UUID(int=0)))
+    except ValueError:
+        raise Invalid("after", "cursor", "is not a `next` that this list handed out") from None
     rows = await db.fetch("select * from back_test where id > $1 order by id limit $2", after, page.limit + 1)
     made = [shown(await told(row)).model_dump() for row in rows]
     return listing(made, page, key=lambda row: str(row["back_test_id"]), item=BackTestView)
