@@ -97,8 +97,8 @@ class PreviewedPartner(BaseModel):
 
 class RulePreview(BaseModel):
     """What publishing would mean for partners as they stand, as if it had been the only rule all the time: at most 100
-    of them are shown. `not_flagged_any_more` are
-    those whose flag of the version in force the draft would not have raised; it stays open until a later fact."""
+    of them are shown. `not_flagged_any_more` are those whose flag of the version in force the draft would not have
+    raised; it stays open until a later fact."""
 
     code: str
     judged: int = Field(description="The partners of whom anything was heard.")
