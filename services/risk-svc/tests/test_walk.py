@@ -58,11 +58,25 @@ class Walk:
         return f"/risk-profiles/{self.partner}"
 
     async def say(
-        self, who: httpx.AsyncClient, path: str, day: str | None, *, method: str = "POST", seen: str = "", **body: Any
+        self,
+        who: httpx.AsyncClient,
+        path: str,
+        day: str | None,
+        *,
+        method: str = "POST",
+        seen: str = "",
+        version: str = "",
+        **body: Any,
     ) -> httpx.Response:
-        headers = {"If-Match": (await self.us.get(seen)).headers["etag"]} if seen else {}
+        """Of what is `seen`, or of a version that was."""
+        version = version or (await self.version(seen) if seen else "")
+        headers = {"If-Match": version} if version else {}
         said = {**body, "occurred_at": at(day)} if day else body
         return await who.request(method, path, json=said, headers=headers)
+
+    async def version(self, path: str) -> str:
+        etag: str = (await self.us.get(path)).headers["etag"]
+        return etag
 
     async def done(self, who: httpx.AsyncClient, path: str, day: str | None, **body: Any) -> list[str]:
         """The names of the events that came of it."""
@@ -258,11 +272,12 @@ async def test_a_termination_takes_two_persons_and_its_why_goes_on_to_notice_and
     (proposal,) = (await walk.see("/adjustments"))["items"]
     one = f"{profile}/adjustments/{proposal['adjustment_id']}"
 
-    # Two at once on the same version: one is taken, the other is told to look again.
+    # At once on the same version: one is taken, the others are told to look again.
+    same = await walk.version(profile)
     both = await asyncio.gather(
-        walk.say(us, f"{one}/decision", "2006-03-02", seen=profile),
-        walk.say(colleague, f"{one}/refusal", "2006-03-02", seen=profile, reason="Too hard."),
-        walk.say(colleague, f"{one}/decision", "2006-03-02", seen=profile),
+        walk.say(us, f"{one}/decision", "2006-03-02", version=same),
+        walk.say(colleague, f"{one}/refusal", "2006-03-02", version=same, reason="Too hard."),
+        walk.say(colleague, f"{one}/decision", "2006-03-02", version=same),
     )
     assert sorted(each.status_code for each in both) == [201, 412, 412]
     proposal = await walk.see(f"/adjustments/{proposal['adjustment_id']}")
@@ -273,8 +288,8 @@ async def test_a_termination_takes_two_persons_and_its_why_goes_on_to_notice_and
     first, second = (colleague, us) if proposal["seconded_by"] == ["eva"] else (us, colleague)
     if proposal["seconded_by"] is None:
         assert await walk.done(first, f"{one}/decision", "2006-03-02", seen=profile) == ["AdjustmentSeconded"]
-    same = await walk.refused(first, f"{one}/decision", "2006-03-02", seen=profile)
-    assert same["code"] == "risk.second_person_needed"
+    alone = await walk.refused(first, f"{one}/decision", "2006-03-02", seen=profile)
+    assert alone["code"] == "risk.second_person_needed"
     assert await walk.done(second, f"{one}/decision", "2006-03-03", seen=profile) == ["AdjustmentDecided"]
     proposal = await walk.see(f"/adjustments/{proposal['adjustment_id']}")
     assert sorted(proposal["decided_by"]) == ["ana", "eva"]
@@ -333,9 +348,10 @@ async def test_of_an_acknowledgement_and_a_dismissal_at_once_exactly_one_is_take
         (flag,) = (await walk.see("/flags", partner_id=str(partner)))["items"]
         path = f"/risk-profiles/{partner}"
         flags = f"{path}/flags/{flag['flag_id']}"
+        same = await walk.version(path)
         taken = await asyncio.gather(
             walk.say(walk.us, f"{flags}/acknowledgement", None),
-            walk.say(walk.colleague, f"{flags}/dismissal", None, seen=path, reason="Rebuilding."),
+            walk.say(walk.colleague, f"{flags}/dismissal", None, version=same, reason="Rebuilding."),
         )
         (now,) = (await walk.see("/flags", partner_id=str(partner)))["items"]
         codes = [each.json().get("code") for each in taken]

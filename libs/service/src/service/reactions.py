@@ -93,7 +93,7 @@ def name_of(event: type[Event]) -> str:
 
 
 def deciders_of(service: str) -> list[Decider[Any, Any, Any]]:
-    found = {}
+    found: dict[str, Decider[Any, Any, Any]] = {}
     for name, module in list(sys.modules.items()):
         if name.startswith(f"{service}.domain"):
             found |= {each.category: each for each in vars(module).values() if isinstance(each, Decider)}

@@ -40,10 +40,10 @@ def judge(fact: Fact[Any], gathered: Gathered | Moved | None) -> Iterator[Reacti
     """An evaluation is assessed by each rule that it is for; a signal is taken in once and judged by all rules; at a
     period's close rules on concentration are judged of everybody who sold."""
     if isinstance(gathered, Moved):
-        for rule in gathered.rules:
+        for code in gathered.rules:
             for id in gathered.partners:
-                due = CallForReview(partner_id=id, rule=rule)
-                yield SetTimer(review(id, rule), fact.occurred_at, Send(risk_profiles, id, due))
+                due = CallForReview(partner_id=id, rule=code)
+                yield SetTimer(review(id, code), fact.occurred_at, Send(risk_profiles, id, due))
     if not isinstance(gathered, Gathered):
         return
     heard, partner_id = gathered.heard, gathered.heard.partner_id
