@@ -65,12 +65,12 @@ class Walk:
         *,
         method: str = "POST",
         seen: str = "",
-        version: str = "",
+        etag: str = "",
         **body: Any,
     ) -> httpx.Response:
         """Of what is `seen`, or of a version that was."""
-        version = version or (await self.version(seen) if seen else "")
-        headers = {"If-Match": version} if version else {}
+        etag = etag or (await self.version(seen) if seen else "")
+        headers = {"If-Match": etag} if etag else {}
         said = {**body, "occurred_at": at(day)} if day else body
         return await who.request(method, path, json=said, headers=headers)
 
@@ -275,9 +275,9 @@ async def test_a_termination_takes_two_persons_and_its_why_goes_on_to_notice_and
     # At once on the same version: one is taken, the others are told to look again.
     same = await walk.version(profile)
     both = await asyncio.gather(
-        walk.say(us, f"{one}/decision", "2006-03-02", version=same),
-        walk.say(colleague, f"{one}/refusal", "2006-03-02", version=same, reason="Too hard."),
-        walk.say(colleague, f"{one}/decision", "2006-03-02", version=same),
+        walk.say(us, f"{one}/decision", "2006-03-02", etag=same),
+        walk.say(colleague, f"{one}/refusal", "2006-03-02", etag=same, reason="Too hard."),
+        walk.say(colleague, f"{one}/decision", "2006-03-02", etag=same),
     )
     assert sorted(each.status_code for each in both) == [201, 412, 412]
     proposal = await walk.see(f"/adjustments/{proposal['adjustment_id']}")
@@ -351,7 +351,7 @@ async def test_of_an_acknowledgement_and_a_dismissal_at_once_exactly_one_is_take
         same = await walk.version(path)
         taken = await asyncio.gather(
             walk.say(walk.us, f"{flags}/acknowledgement", None),
-            walk.say(walk.colleague, f"{flags}/dismissal", None, version=same, reason="Rebuilding."),
+            walk.say(walk.colleague, f"{flags}/dismissal", None, etag=same, reason="Rebuilding."),
         )
         (now,) = (await walk.see("/flags", partner_id=str(partner)))["items"]
         codes = [each.json().get("code") for each in taken]
