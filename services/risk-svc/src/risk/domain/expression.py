@@ -1,4 +1,4 @@
-"""Expressions in CEL, the Common Expression Language: what a rule says of its variables. See ADR 12.
+"""Expressions in CEL, the Common Expression Language: what a rule says of its variables. See ADR 13.
 
 They end by themselves. CEL has no loops but its macros (`all`, `map` ...), which are switched off: without them nothing
 is evaluated twice, so that the length of the source bounds the time and the memory. The parser refuses what is nested
