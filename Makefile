@@ -54,13 +54,14 @@ types: install
 boundaries: install
 	@.venv/bin/lint-imports --no-cache
 
-# Pins the schema of every new or changed event, and writes docs/events.md, docs/asyncapi.json and docs/asyncapi.html.
+# Pins the schema of every new or changed event, and writes docs/events.md, docs/asyncapi.json, docs/asyncapi.html and docs/reactions.md.
 docs: install
 	@$(PY) -m events pin
 	@$(PY) -m events catalogue > docs/events.md
 	@$(PY) -m events asyncapi > docs/asyncapi.json
 	@$(PY) -m events html > docs/asyncapi.html
 	@$(PY) -m service.matrix partner contract training performance risk > docs/routes.md
+	@$(PY) -m service.reactions partner contract training performance risk > docs/reactions.md
 
 # Pins the newest versions of everything, with hashes. Run the tests before you commit it.
 lock: install

@@ -18,19 +18,6 @@ MINIMUM_COHORT = 30
 DIMENSIONS = {"location": 40, "experience": 35, "capital": 25}
 GATE = "food_permit"
 
-PUBLISHED: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
-    (
-        "partner",
-        f"/standards/{STANDARD}",
-        {
-            "title": "Food establishments",
-            "dimensions": [{"code": code, "weight": weight} for code, weight in DIMENSIONS.items()],
-            "gates": [{"code": GATE, "kind": "background"}],
-        },
-    ),
-)
-"""Drafted, and then published."""
-
 DEFINITIONS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     (
         "training",
@@ -70,20 +57,45 @@ DEFINITIONS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
             "minimum_cohort": MINIMUM_COHORT,
         },
     ),
+)
+
+DRAFTED: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+    (
+        "partner",
+        f"/standards/{STANDARD}",
+        {
+            "content": {
+                "title": "Food establishments",
+                "dimensions": [{"code": code, "weight": weight} for code, weight in DIMENSIONS.items()],
+                "gates": [{"code": GATE, "kind": "background"}],
+            }
+        },
+    ),
     (
         "risk",
         f"/rules/{RULE}",
-        {"metric": METRIC, "flag_below": 85, "severity": "high", "suspend_after": 2, "lift_at": 90},
+        {
+            "rule": {
+                "judged_on": "evaluations",
+                "figure": METRIC,
+                "metrics": [METRIC],
+                "value": f'metrics["{METRIC}"]',
+                "when": "value < 85.0",
+                "severity": "high",
+                "suspend_after": 2,
+                "lifts_when": "value >= 90.0",
+            }
+        },
     ),
 )
+"""What is gone by only once its draft is published."""
 
 
 async def define(services: Mapping[str, Service], at: datetime) -> None:
     """Once: the key makes a second run leave alone what somebody has changed since."""
-    when = at.isoformat()
-    for name, path, content in PUBLISHED:
-        service = services[name]
-        await service.put(f"{path}/draft", {"content": content, "occurred_at": when}, key="sample/definition")
-        await service.post(f"{path}/publication", {"occurred_at": when}, key="sample/definition", seen=path)
+    said = {"occurred_at": at.isoformat()}
     for name, path, content in DEFINITIONS:
-        await services[name].put(path, {**content, "occurred_at": when}, key="sample/definition")
+        await services[name].put(path, {**content, **said}, key="sample/definition")
+    for name, path, content in DRAFTED:
+        await services[name].put(f"{path}/draft", {**content, **said}, key="sample/definition")
+        await services[name].post(f"{path}/publication", said, key="sample/definition", seen=path)

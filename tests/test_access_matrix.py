@@ -61,8 +61,12 @@ from performance.domain.kpi_report import RecordReport, ReportKPI, kpi_reports
 from performance.domain.metric import DefineMetric, MetricTerms, metric_id, metrics
 from performance.domain.plan_action import ActionAsked
 from performance.domain.shortfall import Judged
-from risk.domain.risk_profile import AssessEvaluation, risk_profiles
-from risk.domain.rule import RuleTerms
+from risk.domain.accounts import Figures, ReportAccounts, accounts_id, reported_accounts
+from risk.domain.assessment import AssessEvaluation
+from risk.domain.evaluation import Evaluation
+from risk.domain.proposal import ProposeAdjustment
+from risk.domain.risk_profile import risk_profiles
+from risk.domain.rule import RuleContent, RuleTerms
 from service import ops
 from service.matrix import matrix
 from service.partners import Own
@@ -427,9 +431,28 @@ async def performance_things(things: Things, whose: UUID) -> None:
 
 
 async def risk_things(things: Things, whose: UUID) -> None:
-    rule = RuleTerms("low", 1, "total", Decimal(50), "high", 1, Decimal(70))
-    assess = AssessEvaluation(partner_id=whose, rule=rule, period="2025-01", value=Decimal(5), evaluation_id=uuid4())
-    await things.do(risk_profiles, whose, assess)
+    content = RuleContent(
+        judged_on="evaluations", figure="total", value="total", when="value < 50.0", severity="high", suspend_after=1,
+        lifts_when="value > 70.0",
+    )  # fmt: skip
+    rule = RuleTerms(code="low", version=1, **dict(content))
+    evaluation = Evaluation(uuid4(), "2025-01", total=Decimal(5))
+    await things.do(risk_profiles, whose, AssessEvaluation(partner_id=whose, rule=rule, evaluation=evaluation))
+    propose = ProposeAdjustment(
+        adjustment_id=uuid4(),
+        partner_id=whose,
+        kind="replace",
+        reasons=("Low.",),
+        evidence=(evaluation.id,),
+        by=("eva",),
+    )
+    await things.do(risk_profiles, whose, propose, adjustment_id=propose.adjustment_id)
+    figures = Figures(
+        currency="EUR", total_assets=Decimal(9), current_assets=Decimal(4), current_liabilities=Decimal(1),
+        total_liabilities=Decimal(5), retained_earnings=Decimal(1), ebit=Decimal(1), sales=Decimal(9), reported_by="me",
+    )  # fmt: skip
+    accounts = ReportAccounts(partner_id=whose, year=2024, figures=figures)
+    await things.do(reported_accounts, accounts_id(whose, 2024), accounts, year=2024)
     engine: Engine = things.app.state.engine
     for table, id in (("flags", "flag_id"), ("restrictions", "restriction_id")):
         async with engine.acquire() as db:

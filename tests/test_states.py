@@ -37,8 +37,8 @@ from partner.states import show_partner
 from performance.domain.evaluation import Evaluation, Evaluations
 from performance.states import show_evaluations
 from risk.domain.flag import Flag
+from risk.domain.profile import RiskProfile
 from risk.domain.restriction import Restriction
-from risk.domain.risk_profile import RiskProfile
 from risk.states import show_risk_profile
 from training.domain.action_events import CorrectiveAction, CorrectiveActionOpened
 from training.domain.action_events import Status as ActionStatus

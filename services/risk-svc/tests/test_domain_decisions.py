@@ -1,24 +1,29 @@
 """What people decide about flags and restrictions, and what rules make of it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from engine import Rejected, Unknown
 from engine.testing import scenario
-from events.risk import RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from events.contract import Money
+from events.risk import CreditLimitChanged, RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
 from pydantic import ValidationError
+from risk.domain.assessment import AssessEvaluation, EvaluationAssessed
 from risk.domain.flag import AcknowledgeFlag, DismissFlag, FlagAcknowledged, flag_id
 from risk.domain.restriction import (
+    ChangeCreditLimit,
+    ExpireRestriction,
     ImposeRestriction,
     LiftRestriction,
-    RestrictionByHand,
+    Limit,
     restriction_id,
     restriction_id_by_hand,
 )
-from risk.domain.risk_profile import AssessEvaluation, EvaluationAssessed, risk_profiles
+from risk.domain.risk_profile import risk_profiles
 
 NOW = datetime(2007, 1, 10, tzinfo=UTC)
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")
@@ -78,11 +83,14 @@ def by_hand(kind: Any, reason: str, n: int = 1) -> RestrictionImposed:
         reason=reason,
         evidence=(),
         by="person",
+        imposed_at=NOW,
     )
 
 
 def lifted_by_hand(restriction: UUID, kind: Any, reason: str) -> RestrictionLifted:
-    return RestrictionLifted(restriction_id=restriction, partner_id=PARTNER, kind=kind, reason=reason, by="person")
+    return RestrictionLifted(
+        restriction_id=restriction, partner_id=PARTNER, kind=kind, reason=reason, by="person", lifted_at=NOW
+    )
 
 
 # -- acknowledging
@@ -193,9 +201,10 @@ def test_dismissing_the_flag_of_a_suspended_partner_leaves_the_suspension(
             restriction_id=suspension,
             partner_id=PARTNER,
             kind="suspension",
-            reason="inspection_score 95 in 2007, at or above 90",
+            reason="inspection_score 95 in 2007 (value >= 90.0)",
             evidence=(event_of("2007"),),
             by="rule",
+            lifted_at=NOW,
         )
     ]
 
@@ -209,9 +218,13 @@ def test_a_person_restricts_a_partner_of_whom_nothing_is_known_yet(kind: Any) ->
     scenario(risk_profiles, when=command, at=NOW, then=by_hand(kind, "Unpaid since May."))
 
 
-def test_a_credit_limit_needs_an_amount_and_is_not_imposed_this_way() -> None:
-    with pytest.raises(ValidationError):
-        RestrictionByHand(kind="credit_limit", reason="Unpaid since May.")
+def test_a_credit_limit_needs_an_amount_and_nothing_else_has_one() -> None:
+    refusal = Rejected("risk.limit_is_of_credit_limits", kind="credit_limit")
+    without = ImposeRestriction(partner_id=PARTNER, kind="credit_limit", reason="Unpaid since May.")
+    scenario(risk_profiles, when=without, at=NOW, then=refusal)
+    limit = Limit(amount=Decimal(5000), currency="USD")
+    odd = ImposeRestriction(partner_id=PARTNER, kind="order_block", reason="Unpaid since May.", limit=limit)
+    scenario(risk_profiles, when=odd, at=NOW, then=Rejected("risk.limit_is_of_credit_limits", kind="order_block"))
 
 
 def test_the_same_restriction_again_changes_nothing_and_for_another_reason_is_refused() -> None:
@@ -279,7 +292,7 @@ def test_what_evaluations_lifted_is_not_lifted_by_hand(
     refusal = Rejected(
         "risk.restriction_not_active",
         restriction_id=suspension,
-        lifted_because="inspection_score 95 in 2007, at or above 90",
+        lifted_because="inspection_score 95 in 2007 (value >= 90.0)",
     )
     command = LiftRestriction(restriction_id=suspension, reason="Paid.")
     scenario(risk_profiles, given=given, when=command, at=NOW, then=refusal)
@@ -335,3 +348,78 @@ def test_a_figure_restated_after_a_persons_decision_counts_anew(
     (imposed,) = consequences(given, evaluation(2007, 83))
     assert isinstance(imposed, RestrictionImposed)
     assert imposed.evidence == (event_of("2006", 1), event_of("2007"))
+
+
+# -- for a time, and credit limits
+
+LATER = datetime(2007, 3, 1, tzinfo=UTC)
+
+
+def test_a_restriction_for_a_time_is_lifted_when_it_is_over_and_not_before() -> None:
+    command = ImposeRestriction(partner_id=PARTNER, kind="order_block", reason="Unpaid since May.", expires_at=LATER)
+    imposed = by_hand("order_block", "Unpaid since May.").model_copy(update={"expires_at": LATER})
+    scenario(risk_profiles, when=command, at=NOW, then=imposed)
+    expire = ExpireRestriction(restriction_id=imposed.restriction_id)
+    scenario(risk_profiles, given=[imposed], when=expire, at=LATER - timedelta(seconds=1), then=[])
+    lifted = RestrictionLifted(
+        restriction_id=imposed.restriction_id,
+        partner_id=PARTNER,
+        kind="order_block",
+        reason="It was imposed up to 2007-03-01 00:00 UTC.",
+        by="person",
+        expired=True,
+        lifted_at=LATER,
+    )
+    scenario(risk_profiles, given=[imposed], when=expire, at=LATER, then=lifted)
+    scenario(risk_profiles, given=[imposed, lifted], when=expire, at=LATER, then=[])
+
+
+def test_what_would_end_before_it_begins_is_not_imposed() -> None:
+    command = ImposeRestriction(partner_id=PARTNER, kind="order_block", reason="Unpaid.", expires_at=NOW)
+    refusal = Rejected("risk.expires_before_it_begins", expires_at=NOW, begins_at=NOW)
+    scenario(risk_profiles, when=command, at=NOW, then=refusal)
+
+
+def money(amount: int) -> Money:
+    return Money(amount=Decimal(amount), currency="USD")
+
+
+def changed(limit: Money | None, previous: Money | None, reason: str) -> CreditLimitChanged:
+    return CreditLimitChanged(
+        restriction_id=restriction_id_by_hand(PARTNER, 1),
+        partner_id=PARTNER,
+        limit=limit,
+        previous=previous,
+        reason=reason,
+    )
+
+
+def test_a_credit_limit_is_told_when_it_is_imposed_changed_and_lifted() -> None:
+    impose = ImposeRestriction(
+        partner_id=PARTNER, kind="credit_limit", reason="Late.", limit=Limit(amount=Decimal(5000), currency="USD")
+    )
+    imposed = by_hand("credit_limit", "Late.").model_copy(update={"limit": money(5000)})
+    first = [imposed, changed(money(5000), None, "Late.")]
+    scenario(risk_profiles, when=impose, at=NOW, then=first)
+    scenario(risk_profiles, given=first, when=impose, at=NOW, then=[])
+    lower = ChangeCreditLimit(
+        restriction_id=imposed.restriction_id, limit=Limit(amount=Decimal(1000), currency="USD"), reason="Later."
+    )
+    second = changed(money(1000), money(5000), "Later.")
+    scenario(risk_profiles, given=first, when=lower, at=NOW, then=second)
+    scenario(risk_profiles, given=[*first, second], when=lower, at=NOW, then=[])
+    lift = LiftRestriction(restriction_id=imposed.restriction_id, reason="Paid.")
+    over = [lifted_by_hand(imposed.restriction_id, "credit_limit", "Paid."), changed(None, money(1000), "Paid.")]
+    scenario(risk_profiles, given=[*first, second], when=lift, at=NOW, then=over)
+
+
+def test_only_a_credit_limit_that_holds_is_changed() -> None:
+    block = by_hand("order_block", "Unpaid.")
+    change = ChangeCreditLimit(
+        restriction_id=block.restriction_id, limit=Limit(amount=Decimal(1), currency="USD"), reason="Later."
+    )
+    refusal = Rejected("risk.limit_is_of_credit_limits", kind="order_block")
+    scenario(risk_profiles, given=[block], when=change, at=NOW, then=refusal)
+    given = [block, lifted_by_hand(block.restriction_id, "order_block", "Paid.")]
+    refusal = Rejected("risk.restriction_not_active", restriction_id=block.restriction_id, lifted_because="Paid.")
+    scenario(risk_profiles, given=given, when=change, at=NOW, then=refusal)

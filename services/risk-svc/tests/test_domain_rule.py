@@ -1,86 +1,178 @@
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from engine import Rejected, Unknown
 from engine.testing import scenario
 from pydantic import TypeAdapter, ValidationError
-from risk.domain.rule import DefineRule, RetireRule, Rule, RuleDefined, RuleEvent, RuleRetired, rule_id, rules
+from risk.domain.rule import (
+    DiscardRuleDraft,
+    DraftRule,
+    PublishRule,
+    RetireRule,
+    Rule,
+    RuleContent,
+    RuleDraftDiscarded,
+    RuleDrafted,
+    RuleEvent,
+    RulePublished,
+    RuleRetired,
+    RuleTerms,
+    rule_id,
+    rules,
+)
 
 NOW = datetime(2000, 1, 1, 9, tzinfo=UTC)
 RETIRED = RuleRetired(code="low_score")
 
 
-def content(**changes: Any) -> dict[str, Any]:
-    return {
-        "code": "low_score",
-        "metric": "inspection_score",
-        "flag_below": Decimal(85),
-        "severity": "high",
-        "suspend_after": 2,
-        "lift_at": Decimal(90),
-        **changes,
-    }
+def content(**changes: Any) -> RuleContent:
+    return RuleContent.model_validate(
+        {
+            "judged_on": "evaluations",
+            "figure": "inspection_score",
+            "metrics": ["inspection_score"],
+            "value": 'metrics["inspection_score"]',
+            "when": "value < 85.0",
+            "severity": "high",
+            "suspend_after": 2,
+            "lifts_when": "value >= 90.0",
+            **changes,
+        }
+    )
 
 
-def defined(**changes: Any) -> RuleDefined:
-    return RuleDefined(**{"version": 1, **content(**changes)})
+def on_events(**changes: Any) -> RuleContent:
+    return RuleContent.model_validate(
+        {
+            "judged_on": "events",
+            "figure": "missed reports",
+            "value": "missed_reports",
+            "when": "value >= 3.0",
+            "severity": "medium",
+            **changes,
+        }
+    )
 
 
-def test_a_rule_is_defined_in_its_first_version() -> None:
-    scenario(rules, when=DefineRule(**content()), at=NOW, then=defined())
+def draft(said: RuleContent) -> DraftRule:
+    return DraftRule(code="low_score", content=said)
+
+
+def drafted(said: RuleContent) -> RuleDrafted:
+    return RuleDrafted(code="low_score", content=said)
+
+
+def published(version: int, said: RuleContent) -> RulePublished:
+    return RulePublished(code="low_score", rule=RuleTerms(code="low_score", version=version, **dict(said)))
+
+
+IN_FORCE: list[RuleEvent] = [drafted(content()), published(1, content())]
+
+
+def test_a_rule_is_drafted_and_then_published_in_its_first_version() -> None:
+    scenario(rules, when=draft(content()), at=NOW, then=drafted(content()))
+    scenario(rules, given=[drafted(content())], when=PublishRule(), at=NOW, then=published(1, content()))
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"flag_below": Decimal(80)},
+        {"when": "value < 80.0"},
         {"severity": "low"},
         {"suspend_after": 3},
-        {"suspend_after": None, "lift_at": None},
-        {"lift_at": Decimal(95)},
+        {"suspend_after": None, "lifts_when": None},
+        {"value": 'metrics["inspection_score"] * 1.0'},
+        {"window_days": 90},
     ],
 )
 def test_each_change_of_a_rule_is_a_new_version(change: dict[str, Any]) -> None:
-    command = DefineRule(**content(**change))
-    scenario(rules, given=[defined()], when=command, at=NOW, then=defined(version=2, **change))
+    changed = content(**change)
+    given = [*IN_FORCE, drafted(changed)]
+    scenario(rules, given=IN_FORCE, when=draft(changed), at=NOW, then=drafted(changed))
+    scenario(rules, given=given, when=PublishRule(), at=NOW, then=published(2, changed))
 
 
-def test_defining_the_same_content_again_changes_nothing() -> None:
-    scenario(rules, given=[defined()], when=DefineRule(**content(flag_below=Decimal("85.0"))), at=NOW, then=[])
+def test_the_same_draft_again_changes_nothing_and_one_that_changes_nothing_is_not_published() -> None:
+    scenario(rules, given=[drafted(content())], when=draft(content()), at=NOW, then=[])
+    refusal = Rejected("risk.draft_changes_nothing", rule="low_score", rule_version=1)
+    scenario(rules, given=[*IN_FORCE, drafted(content())], when=PublishRule(), at=NOW, then=refusal)
 
 
-def test_a_rule_may_flag_and_never_suspend() -> None:
-    change: dict[str, Any] = {"suspend_after": None, "lift_at": None}
-    scenario(rules, when=DefineRule(**content(**change)), at=NOW, then=defined(**change))
+def test_without_a_draft_there_is_nothing_to_publish() -> None:
+    scenario(rules, given=IN_FORCE, when=PublishRule(), at=NOW, then=Rejected("risk.nothing_drafted", rule="low_score"))
+    scenario(rules, given=IN_FORCE, when=DiscardRuleDraft(), at=NOW, then=[])
 
 
-def test_a_rule_that_suspends_says_what_lifts() -> None:
-    refusal = Rejected("risk.lift_at_missing", suspend_after=2)
-    scenario(rules, when=DefineRule(**content(lift_at=None)), at=NOW, then=refusal)
+def test_a_draft_is_discarded_and_the_version_in_force_stays() -> None:
+    given = [*IN_FORCE, drafted(content(when="value < 80.0"))]
+    scenario(rules, given=given, when=DiscardRuleDraft(), at=NOW, then=RuleDraftDiscarded(code="low_score"))
+    state = rules.fold([*given, RuleDraftDiscarded(code="low_score")])
+    assert (state.draft, state.terms) == (None, published(1, content()).rule)
 
 
-def test_what_lifts_is_not_below_what_flags() -> None:
-    refusal = Rejected("risk.lift_at_below_flag_below", lift_at=Decimal("84.9"), flag_below=Decimal(85))
-    scenario(rules, when=DefineRule(**content(lift_at=Decimal("84.9"))), at=NOW, then=refusal)
-    scenario(rules, when=DefineRule(**content(lift_at=Decimal(85))), at=NOW, then=defined(lift_at=Decimal(85)))
+@pytest.mark.parametrize(
+    ("change", "field", "says"),
+    [
+        ({"when": "value < 85"}, "when", "no matching overload"),
+        ({"when": "value"}, "when", "has to be true or false"),
+        ({"value": "band"}, "value", "has to be a number"),
+        ({"value": "complaints"}, "value", "undeclared reference"),
+        ({"lifts_when": "value >="}, "lifts_when", "Syntax error"),
+        ({"when": "[1, 2].all(x, x > 0)"}, "when", "undeclared reference"),
+        ({"when": "(" * 60 + "true" + ")" * 60}, "when", "recursion limit"),
+    ],
+    ids=["int", "no_bool", "no_number", "of_events", "syntax", "macro", "deep"],
+)
+def test_a_draft_that_could_not_be_judged_by_is_refused_with_what_is_wrong(
+    change: dict[str, Any], field: str, says: str
+) -> None:
+    with pytest.raises(Rejected) as refusal:
+        rules.decide(draft(content(**change)), rules.initial(), NOW)
+    assert (refusal.value.code, refusal.value.details["field"]) == ("risk.expression_wrong", field)
+    assert says in refusal.value.details["says"]
 
 
-def test_another_metric_is_another_rule() -> None:
-    refusal = Rejected("risk.metric_is_fixed", metric="inspection_score")
-    scenario(rules, given=[defined()], when=DefineRule(**content(metric="sales")), at=NOW, then=refusal)
+def test_a_rule_that_suspends_on_evaluations_says_what_lifts() -> None:
+    refusal = Rejected("risk.lifts_when_missing", suspend_after=2)
+    scenario(rules, when=draft(content(lifts_when=None)), at=NOW, then=refusal)
+    never = content(suspend_after=None, lifts_when=None)
+    scenario(rules, when=draft(never), at=NOW, then=drafted(never))
+
+
+def test_a_rule_on_events_counts_none_in_a_row_and_knows_no_metrics() -> None:
+    refusal = Rejected("risk.events_are_not_in_a_row", suspend_after=2)
+    scenario(rules, when=draft(on_events(suspend_after=2)), at=NOW, then=refusal)
+    refusal = Rejected("risk.metrics_need_evaluations", metrics=["sales"])
+    scenario(rules, when=draft(on_events(metrics=["sales"])), at=NOW, then=refusal)
+    once = on_events(suspend_after=1)
+    scenario(rules, when=draft(once), at=NOW, then=drafted(once))
+
+
+def test_a_rule_that_speaks_of_metrics_lists_them() -> None:
+    refusal = Rejected("risk.metrics_missing", figure="inspection_score")
+    scenario(rules, when=draft(content(metrics=[])), at=NOW, then=refusal)
+
+
+def test_another_figure_is_another_rule() -> None:
+    refusal = Rejected("risk.figure_is_fixed", figure="inspection_score", judged_on="evaluations")
+    scenario(rules, given=IN_FORCE, when=draft(content(figure="sales")), at=NOW, then=refusal)
+    scenario(rules, given=IN_FORCE, when=draft(on_events(figure="inspection_score")), at=NOW, then=refusal)
 
 
 def test_a_rule_is_retired_once_and_its_code_is_not_used_again() -> None:
-    scenario(rules, given=[defined()], when=RetireRule(), at=NOW, then=RETIRED)
-    scenario(rules, given=[defined(), RETIRED], when=RetireRule(), at=NOW, then=[])
+    scenario(rules, given=IN_FORCE, when=RetireRule(), at=NOW, then=RETIRED)
+    scenario(rules, given=[*IN_FORCE, RETIRED], when=RetireRule(), at=NOW, then=[])
     refusal = Rejected("risk.rule_retired", rule="low_score")
-    scenario(rules, given=[defined(), RETIRED], when=DefineRule(**content()), at=NOW, then=refusal)
+    for command in (draft(content()), PublishRule()):
+        scenario(rules, given=[*IN_FORCE, RETIRED], when=command, at=NOW, then=refusal)
 
 
-def test_a_rule_that_does_not_exist_cannot_be_retired() -> None:
-    scenario(rules, when=RetireRule(), at=NOW, then=Unknown("risk.rule_unknown"))
+@pytest.mark.parametrize(
+    "command", [PublishRule(), DiscardRuleDraft(), RetireRule()], ids=["publish", "drop", "retire"]
+)
+def test_a_rule_that_does_not_exist_is_unknown(command: Any) -> None:
+    scenario(rules, when=command, at=NOW, then=Unknown("risk.rule_unknown"))
 
 
 @pytest.mark.parametrize(
@@ -88,15 +180,25 @@ def test_a_rule_that_does_not_exist_cannot_be_retired() -> None:
     [
         {"suspend_after": 0},
         {"severity": "awful"},
-        {"flag_below": Decimal("NaN")},
-        {"code": "Low Score"},
-        {"metric": ""},
+        {"when": "value < 85.0 || " + "value < 85.0 || " * 80 + "true"},
+        {"metrics": ["Low Score"]},
+        {"window_days": 0},
         {"window": 3},
+        {"judged_on": "mondays"},
     ],
+    ids=["none", "severity", "long", "metric", "window", "unknown", "judged_on"],
 )
 def test_content_that_makes_no_sense_is_refused_before_it_is_a_command(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        DefineRule(**content(**wrong))
+        content(**wrong)
+
+
+def test_what_was_defined_by_thresholds_is_read_as_expressions_that_judge_the_same() -> None:
+    stored = (
+        '{"code": "low_score", "version": 1, "metric": "inspection_score", "flag_below": "85", "severity": "high",'
+        ' "suspend_after": 2, "lift_at": "90.5"}'
+    )
+    assert rules.codec.decode("cauce.risk.RuleDefined.v1", stored) == published(1, content(lifts_when="value >= 90.5"))
 
 
 def test_a_rules_id_follows_from_its_code() -> None:
@@ -104,7 +206,7 @@ def test_a_rules_id_follows_from_its_code() -> None:
 
 
 def test_the_state_survives_a_snapshot() -> None:
-    histories: list[list[RuleEvent]] = [[], [defined()], [defined(suspend_after=None, lift_at=None), RETIRED]]
+    histories: list[list[RuleEvent]] = [[], [drafted(content())], [*IN_FORCE], [*IN_FORCE, RETIRED]]
     for events in histories:
         state = rules.fold(events)
         adapter = TypeAdapter(Rule)

@@ -299,6 +299,10 @@ class Engine:
             return {"engine": "not started"}
         return self._tasks.broken | (self._workers.missing if self._workers is not None else {})
 
+    def policies(self) -> list[Subscription]:
+        """What it does when others speak, whether it runs or not."""
+        return list(self._policies)
+
     def all_subscriptions(self) -> list[Subscription]:
         """Policies, process managers, and the builds of views that appends do not write."""
         return self._policies + [self.views.subscription(b) for b in self.views.builds if b.feed != "inline"]

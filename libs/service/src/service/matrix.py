@@ -73,12 +73,12 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def main() -> None:
-    """Needs no settings: nothing is started."""
+def unstarted(names: Iterable[str]) -> list[FastAPI]:
+    """The services' apps. Needs no settings: nothing is started."""
     unneeded = {"POSTGRES_URL": "unneeded", "KAFKA_BOOTSTRAP": "unneeded:1", "JWKS": "unneeded", "LOG_LEVEL": "error"}
     os.environ.update({f"CAUCE_{name}": value for name, value in unneeded.items()})
-    sys.stdout.write(matrix(import_module(f"{name}.app").app() for name in sys.argv[1:]))
+    return [import_module(f"{name}.app").app() for name in names]
 
 
 if __name__ == "__main__":
-    main()
+    sys.stdout.write(matrix(unstarted(sys.argv[1:])))

@@ -148,7 +148,8 @@ def _branch(
                 yield from statement.orelse
             case ast.Match(subject=ast.Name(id=name)) if name == parameter:
                 for each in statement.cases:
-                    if not isinstance(each.pattern, ast.MatchClass) or _is(command, each.pattern.cls, names):
+                    ways = each.pattern.patterns if isinstance(each.pattern, ast.MatchOr) else [each.pattern]
+                    if any(not isinstance(way, ast.MatchClass) or _is(command, way.cls, names) for way in ways):
                         yield from each.body
             case _:
                 yield statement

@@ -7,7 +7,8 @@ from uuid import UUID
 from engine import PublicState
 from events.states import FlagNow, RestrictionNow, RiskProfileState
 
-from risk.domain.risk_profile import RiskProfile, risk_profiles
+from risk.domain.profile import RiskProfile
+from risk.domain.risk_profile import risk_profiles
 
 
 def show_risk_profile(id: UUID, profile: RiskProfile) -> RiskProfileState | None:

@@ -1,26 +1,27 @@
-"""Flags: raised by evaluations that are low, open until one that is not, or until a person dismisses them."""
+"""Flags: raised where a rule finds a risk, open until it is no more, or until a person dismisses them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID, uuid5
 
 from engine import Command, Rejected, Unknown
 from events import Event
-from events.risk import RiskFlagged, RiskResolved
-from pydantic import StringConstraints
+from events.risk import RiskFlagged, RiskResolved, Severity
 
 from risk.domain import judgement
 from risk.domain.judgement import History, Judged
+from risk.domain.words import Reason
 
 FLAGS = UUID("d1a7c0e2-54b6-4d5f-8c39-0b7f5b1e9a72")
 """The namespace of flag ids."""
 
 
-def flag_id(partner_id: UUID, rule: str, evaluation_id: UUID) -> UUID:
-    return uuid5(FLAGS, f"{partner_id}/{rule}/{evaluation_id}")
+def flag_id(partner_id: UUID, rule: str, raised_by: UUID) -> UUID:
+    """`raised_by` is the event that raised it."""
+    return uuid5(FLAGS, f"{partner_id}/{rule}/{raised_by}")
 
 
 class FlagAcknowledged(Event, type="cauce.risk.FlagAcknowledged.v1"):
@@ -28,13 +29,6 @@ class FlagAcknowledged(Event, type="cauce.risk.FlagAcknowledged.v1"):
 
     partner_id: UUID
     flag_id: UUID
-
-
-Reason = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$"),
-]
-"""A sentence for people; of the control characters only tabs and new lines."""
 
 
 class Acknowledgement(Command):
@@ -63,6 +57,7 @@ class Flag:
     status: Literal["open", "resolved", "dismissed"] = "open"
     acknowledged: bool = False
     closed_because: str = ""
+    severity: Severity = "high"
 
 
 def flagging(
@@ -76,16 +71,7 @@ def flagging(
         return []
     events: list[RiskFlagged | RiskResolved] = []
     if flag is not None:
-        events.append(
-            RiskResolved(
-                flag_id=flag.id,
-                partner_id=partner_id,
-                rule=flag.rule,
-                resolution="resolved",
-                explanation=judgement.recovered_in_words(just_in),
-                evidence=(just_in.evaluation_id,),
-            )
-        )
+        events.append(resolved(partner_id, flag, judgement.recovered_in_words(just_in), (just_in.evaluation_id,)))
     low = tuple(judged for judged in judgement.low_run(history) if not judged.dismissed)
     if low and not closing_only:
         terms = low[-1].terms
@@ -102,6 +88,17 @@ def flagging(
             )
         )
     return events
+
+
+def resolved(partner_id: UUID, flag: Flag, explanation: str, evidence: tuple[UUID, ...]) -> RiskResolved:
+    return RiskResolved(
+        flag_id=flag.id,
+        partner_id=partner_id,
+        rule=flag.rule,
+        resolution="resolved",
+        explanation=explanation,
+        evidence=evidence,
+    )
 
 
 def acknowledge(partner_id: UUID, flags: Mapping[UUID, Flag], command: AcknowledgeFlag) -> list[FlagAcknowledged]:

@@ -1,10 +1,11 @@
 """What a partner's evaluations under one rule amount to. Everything is derived from their history, ordered by period.
 
 - A flag is due while the latest evaluations are low: from the first low one after the last that was not.
-- A suspension is due from the moment `suspend_after` low ones came in a row until one at or above `lift_at`. In a row
-  counts evaluations: a year without one does not break the run.
+- A suspension is due from the moment `suspend_after` low ones came in a row until one of which `lifts_when` is true. In
+  a row counts evaluations: a year without one does not break the run.
 - Each evaluation is judged by the rule's version that was in force when its period came in. A restatement corrects the
-  figure and not the rule: it is judged by the version that its period was judged by.
+  figure and not the rule: it is judged by the version that its period was judged by. The period after it is judged
+  again, as a rule may speak of the evaluation before.
 - A restatement, or a period that comes late, takes its place in the history and what follows is derived anew: a flag or
   suspension ends when the run that it rests on is one no more, another begins where later evaluations call for it, and
   what later evaluations had made good by then stays closed.
@@ -16,17 +17,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from decimal import Context, Decimal
+from decimal import Decimal
 from uuid import UUID
 
+from risk.domain import evaluation as evaluations
+from risk.domain.evaluation import Evaluation, Verdict
 from risk.domain.rule import RuleTerms
+from risk.domain.words import listed, plain
 
 MONTHS = {"Q1": (3, 3), "Q2": (6, 3), "Q3": (9, 3), "Q4": (12, 3)}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A value of the metric, and the event that told it."""
+    """What the rule's value came to, and the event that told what it rests on."""
 
     evaluation_id: UUID
     value: Decimal
@@ -39,21 +43,32 @@ class Judged:
     `dismissed` and `forgiven`: a person decided about this figure, in dismissing a flag or in lifting a suspension.
     """
 
-    period: str
-    value: Decimal
-    evaluation_id: UUID
+    evaluation: Evaluation
+    verdict: Verdict
     terms: RuleTerms
     replaced: tuple[Figure, ...] = ()
     dismissed: bool = False
     forgiven: bool = False
 
     @property
+    def period(self) -> str:
+        return self.evaluation.period
+
+    @property
+    def evaluation_id(self) -> UUID:
+        return self.evaluation.id
+
+    @property
+    def value(self) -> Decimal:
+        return self.verdict.value
+
+    @property
     def low(self) -> bool:
-        return self.value < self.terms.flag_below
+        return self.verdict.low
 
     @property
     def lifts(self) -> bool:
-        return self.terms.lift_at is not None and self.value >= self.terms.lift_at
+        return self.verdict.lifts
 
     @property
     def told_by(self) -> tuple[UUID, ...]:
@@ -73,27 +88,53 @@ def place(period: str) -> tuple[int, int, int]:
     return int(year), month, months
 
 
-def take_in(history: History, period: str, figure: Figure, terms: RuleTerms) -> tuple[History, Judged]:
-    """The history with the figure in its place, and its judgement there. It replaces an earlier figure of the period
-    and is then judged by that one's terms."""
-    if not history or place(history[-1].period) < place(period):  # as periods mostly come
-        now = Judged(period, figure.value, figure.evaluation_id, terms)
+@dataclass(frozen=True)
+class Assessment:
+    """What an evaluation that came in is judged to be, by these terms; and how the one after it is judged now."""
+
+    terms: RuleTerms
+    verdict: Verdict
+    next: Verdict | None
+
+
+def assess(history: History, evaluation: Evaluation, terms: RuleTerms) -> Assessment:
+    """In its place in the history, by the terms that its period was judged by before, if it was. Raises Broken."""
+    earlier = [each for each in history if place(each.period) < place(evaluation.period)]
+    later = [each for each in history if place(each.period) > place(evaluation.period)]
+    known = next((each for each in history if each.period == evaluation.period), None)
+    terms = known.terms if known else terms
+    verdict = evaluations.judged(terms, evaluation, earlier[-1].evaluation if earlier else None, len(earlier) + 1)
+    after = later[0] if later else None
+    again = None if after is None else evaluations.judged(after.terms, after.evaluation, evaluation, len(earlier) + 2)
+    return Assessment(terms, verdict, None if after is None or again == after.verdict else again)
+
+
+def take_in(history: History, evaluation: Evaluation, assessment: Assessment) -> tuple[History, Judged]:
+    """The history with the evaluation in its place. It replaces an earlier one of the period."""
+    terms, verdict = assessment.terms, assessment.verdict
+    if not history or place(history[-1].period) < place(evaluation.period):  # as periods mostly come
+        now = Judged(evaluation, verdict, terms)
         return (*history, now), now
-    before = next((judged for judged in history if judged.period == period), None)
+    before = next((each for each in history if each.period == evaluation.period), None)
     if before is None:
-        now = Judged(period, figure.value, figure.evaluation_id, terms)
+        now = Judged(evaluation, verdict, terms)
     else:
-        same = figure.value == before.value
         now = replace(
-            before,
-            value=figure.value,
-            evaluation_id=figure.evaluation_id,
+            judged_anew(before, verdict),
+            evaluation=evaluation,
             replaced=(*before.replaced, Figure(before.evaluation_id, before.value)),
-            dismissed=before.dismissed and same,
-            forgiven=before.forgiven and same,
         )
-    others = (judged for judged in history if judged.period != period)
-    return tuple(sorted((*others, now), key=lambda judged: place(judged.period))), now
+    others = [each for each in history if each.period != evaluation.period]
+    if assessment.next is not None:
+        n = next(n for n, each in enumerate(others) if place(each.period) > place(evaluation.period))
+        others[n] = judged_anew(others[n], assessment.next)
+    return tuple(sorted((*others, now), key=lambda each: place(each.period))), now
+
+
+def judged_anew(before: Judged, verdict: Verdict) -> Judged:
+    """What a person decided covers the figure that there was."""
+    same = verdict.value == before.value
+    return replace(before, verdict=verdict, dismissed=before.dismissed and same, forgiven=before.forgiven and same)
 
 
 def dismiss_low_run(history: History) -> History:
@@ -117,10 +158,10 @@ def suspending_run(history: History) -> History:
     """The run that suspends the partner as of the latest evaluation; empty where none does."""
     run: History = ()
     cause: History = ()
-    for judged in history:
-        run = (*run, judged) if judged.low and not judged.forgiven else ()
-        needed = judged.terms.suspend_after
-        if judged.lifts or judged.forgiven:
+    for each in history:
+        run = (*run, each) if each.low and not each.forgiven else ()
+        needed = each.terms.suspend_after
+        if each.lifts or each.forgiven:
             cause = ()
         elif not cause and needed is not None and len(run) >= needed:
             cause = run[-needed:]
@@ -149,52 +190,29 @@ def suspension_stands(history: History, evidence: Collection[UUID]) -> bool:
 
 
 def low_in_words(run: Sequence[Judged]) -> str:
-    """For the evaluations of a run, oldest first: `inspection_score 82.5 in 2006 after 84 in 2005, both below 85`."""
+    """For the evaluations of a run, oldest first: `inspection_score 82.5 in 2006 after 84 in 2005 (value < 85.0)`."""
     latest, *earlier = reversed(run)
-    limits = {judged.terms.flag_below for judged in run}
+    one_rule = len({judged.terms.when for judged in run}) == 1
     figures = [
-        _figure(judged) if len(limits) == 1 else f"{_figure(judged)} (below {_plain(judged.terms.flag_below)})"
-        for judged in (latest, *earlier)
+        _figure(judged) if one_rule else f"{_figure(judged)} ({judged.terms.when})" for judged in (latest, *earlier)
     ]
-    sentence = f"{latest.terms.metric} {figures[0]}"
+    sentence = f"{latest.terms.figure} {figures[0]}"
     if earlier:
-        sentence += f" after {_listed(figures[1:])}"
-    if len(limits) == 1:
-        sentence += f", {('', 'both ', 'all ')[min(len(run), 3) - 1]}below {_plain(latest.terms.flag_below)}"
-    return sentence
+        sentence += f" after {listed(figures[1:])}"
+    return f"{sentence} ({latest.terms.when})" if one_rule else sentence
 
 
 def recovered_in_words(judged: Judged) -> str:
-    return f"{judged.terms.metric} {_figure(judged)}, at or above {_plain(judged.terms.flag_below)}"
+    return f"{judged.terms.figure} {_figure(judged)} (not {judged.terms.when})"
 
 
 def lifted_in_words(judged: Judged) -> str:
-    assert judged.terms.lift_at is not None  # noqa: S101 - it lifts
-    return f"{judged.terms.metric} {_figure(judged)}, at or above {_plain(judged.terms.lift_at)}"
+    return f"{judged.terms.figure} {_figure(judged)} ({judged.terms.lifts_when})"
 
 
 def broken_in_words(judged: Judged) -> str:
-    return f"{judged.terms.metric} {_figure(judged)} ends the run of low evaluations that the suspension rested on"
+    return f"{judged.terms.figure} {_figure(judged)} ends the run of evaluations that the suspension rested on"
 
 
 def _figure(judged: Judged) -> str:
-    return f"{_rounded(judged.value, judged.terms)} in {judged.period}"
-
-
-def _rounded(value: Decimal, terms: RuleTerms) -> str:
-    """To two places more than the thresholds have, unless that would put the figure on the other side of one."""
-    limits = [limit for limit in (terms.flag_below, terms.lift_at) if limit is not None]
-    places = 2 + max(len(_plain(limit).partition(".")[2]) for limit in limits)
-    short = value.quantize(Decimal(1).scaleb(-places), context=Context(prec=max(1, value.adjusted() + 2 + places)))
-    faithful = all((short < limit) == (value < limit) for limit in limits)
-    return _plain(short if faithful else value)
-
-
-def _plain(value: Decimal) -> str:
-    """Without trailing zeros, an exponent or a negative zero."""
-    text = f"{value:f}" if value else "0"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"{plain(judged.value)} in {judged.period}"

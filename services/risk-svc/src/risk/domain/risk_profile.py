@@ -1,34 +1,62 @@
-"""A partner's risk profile: its evaluations under each rule, the flags they raise, the restrictions it is under."""
+"""A partner's risk profile: what is decided about it, and what it is after that."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import assert_never
 from uuid import UUID
 
-from engine import Command, Decider, Rejected, Unknown
-from events import Event, Period
-from events.risk import AdjustmentDecided, RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from engine import Decider, Unknown
+from events.risk import (
+    CreditLimitChanged,
+    ProbationStarted,
+    RestrictionImposed,
+    RestrictionLifted,
+    RiskFlagged,
+    RiskResolved,
+)
 
-from risk.domain import judgement
-from risk.domain.flag import AcknowledgeFlag, DismissFlag, Flag, FlagAcknowledged, acknowledge, dismiss, flagging
-from risk.domain.judgement import Figure, History
-from risk.domain.restriction import ImposeRestriction, LiftRestriction, Restriction, impose, lift, suspending
-from risk.domain.rule import RuleTerms
-
-
-class EvaluationAssessed(Event, type="cauce.risk.EvaluationAssessed.v1"):
-    """A figure came in for a period, first or restated, and was judged by these terms."""
-
-    partner_id: UUID
-    rule: RuleTerms
-    period: Period
-    value: Decimal
-    evaluation_id: UUID
-
+from risk.domain import adjustment as adjustments
+from risk.domain import judgement, watch
+from risk.domain import proposal as proposals
+from risk.domain import restriction as restrictions
+from risk.domain import signal as signals
+from risk.domain.adjustment import (
+    AdjustmentCommand,
+    AdjustmentEvent,
+    DecideAdjustment,
+    EndProbation,
+    ProbationEnded,
+    TurnDownAdjustment,
+)
+from risk.domain.assessment import AssessEvaluation, EvaluationAssessed, assess
+from risk.domain.flag import AcknowledgeFlag, DismissFlag, Flag, FlagAcknowledged, acknowledge, dismiss
+from risk.domain.judgement import Assessment, History
+from risk.domain.profile import RiskProfile
+from risk.domain.proposal import ContestAdjustment, ProposeAdjustment, WithdrawAdjustment
+from risk.domain.restriction import (
+    ChangeCreditLimit,
+    ExpireRestriction,
+    ImposeRestriction,
+    LiftRestriction,
+    Restriction,
+    RestrictionCommand,
+)
+from risk.domain.signal import SignalCleared, SignalNoted
+from risk.domain.watch import (
+    CallForReview,
+    ClearSignal,
+    JudgeAgain,
+    JudgementFailed,
+    JudgementRecovered,
+    NoteSignal,
+    ReviewDue,
+    ReviewPlanned,
+    RiskPassed,
+    WatchCommand,
+)
 
 RiskProfileEvent = (
     EvaluationAssessed
@@ -37,121 +65,186 @@ RiskProfileEvent = (
     | FlagAcknowledged
     | RestrictionImposed
     | RestrictionLifted
-    | AdjustmentDecided
+    | CreditLimitChanged
+    | SignalNoted
+    | SignalCleared
+    | JudgementFailed
+    | JudgementRecovered
+    | RiskPassed
+    | ReviewPlanned
+    | ReviewDue
+    | AdjustmentEvent
 )
 
 
-class AssessEvaluation(Command):
-    """`value` is the rule's metric in the evaluation, or its restatement, that the event `evaluation_id` told.
-
-    Under a retired rule, evaluations only close what is open.
-    """
-
-    partner_id: UUID
-    rule: RuleTerms
-    retired: bool = False
-    period: Period
-    value: Decimal
-    evaluation_id: UUID
+RiskProfileCommand = (
+    AssessEvaluation | AcknowledgeFlag | DismissFlag | RestrictionCommand | WatchCommand | AdjustmentCommand
+)
 
 
-RiskProfileCommand = AssessEvaluation | AcknowledgeFlag | DismissFlag | ImposeRestriction | LiftRestriction
+# -- decide
 
 
-@dataclass(frozen=True)
-class RiskProfile:
-    """`histories` by rule. `partner_id` is None until something is known of the partner."""
+def observe(
+    profile: RiskProfile, command: NoteSignal | ClearSignal | JudgeAgain, now: datetime
+) -> Iterator[RiskProfileEvent]:
+    """Takes a signal in, or away, and judges by the rules that are judged on events."""
+    partner_id = command.partner_id
+    match command:
+        case NoteSignal(signal=signal):
+            noted = SignalNoted(partner_id=partner_id, signal=signal)
+            yield noted
+            profile = evolve(profile, noted)
+            yield from watch.judged(profile, partner_id, command, signal.events[-1], now)
+        case ClearSignal(subject=subject, because=because):
+            if subject in profile.signals:
+                cleared = SignalCleared(partner_id=partner_id, subject=subject, because=because)
+                yield cleared
+                yield from watch.judged(evolve(profile, cleared), partner_id, command, because, now)
+        case JudgeAgain(because=because):
+            yield from watch.judged(profile, partner_id, command, because, now)
+        case _:
+            assert_never(command)
 
-    partner_id: UUID | None = None
-    histories: dict[str, History] = field(default_factory=dict)
-    flags: dict[UUID, Flag] = field(default_factory=dict)
-    restrictions: dict[UUID, Restriction] = field(default_factory=dict)
 
-    def history(self, rule: str) -> History:
-        return self.histories.get(rule, ())
-
-    def open_flag(self, rule: str) -> Flag | None:
-        return next((flag for flag in self.flags.values() if flag.rule == rule and flag.status == "open"), None)
-
-    def suspension(self, rule: str) -> Restriction | None:
-        """The one that the rule imposed and that holds."""
-        return next((r for r in self.restrictions.values() if r.rule == rule and r.lifted_by is None), None)
-
-
-def assess(profile: RiskProfile, command: AssessEvaluation) -> Sequence[RiskProfileEvent]:
-    """Takes the figure in, then closes and opens what no longer, or newly, follows from the history."""
-    code = command.rule.code
-    history, flag, held = profile.history(code), profile.open_flag(code), profile.suspension(code)
-    if any(command.evaluation_id in judged.told_by for judged in history):
-        return []
-    if command.retired and flag is None and held is None:
-        raise Rejected("risk.rule_retired", rule=code)
-    figure = Figure(command.evaluation_id, command.value)
-    history, just_in = judgement.take_in(history, command.period, figure, command.rule)
-    assessed = EvaluationAssessed(
-        partner_id=command.partner_id,
-        rule=just_in.terms,
-        period=command.period,
-        value=command.value,
-        evaluation_id=command.evaluation_id,
-    )
-    return [
-        assessed,
-        *flagging(command.partner_id, history, just_in, flag, closing_only=command.retired),
-        *suspending(command.partner_id, history, just_in, held, closing_only=command.retired),
-    ]
+def known(profile: RiskProfile) -> UUID:
+    """Raises Unknown for a partner of whom nothing is."""
+    if profile.partner_id is None:
+        raise Unknown("risk.risk_profile_unknown")
+    return profile.partner_id
 
 
 def decide(command: RiskProfileCommand, profile: RiskProfile, now: datetime) -> list[RiskProfileEvent]:
-    if isinstance(command, AssessEvaluation):
-        return [*assess(profile, command)]
-    if isinstance(command, ImposeRestriction):
-        return [*impose(profile.restrictions, command)]
-    partner_id = profile.partner_id
-    if partner_id is None:
-        raise Unknown("risk.risk_profile_unknown")
     match command:
+        case AssessEvaluation():
+            return [*assess(profile, command, now)]
+        case NoteSignal() | ClearSignal() | JudgeAgain():
+            return [*observe(profile, command, now)]
+        case CallForReview(partner_id=id, rule=rule):
+            return [ReviewDue(partner_id=id, rule=rule)]
         case AcknowledgeFlag():
-            return [*acknowledge(partner_id, profile.flags, command)]
+            return [*acknowledge(known(profile), profile.flags, command)]
         case DismissFlag():
-            return [*dismiss(partner_id, profile.flags, command)]
+            return [*dismiss(known(profile), profile.flags, command)]
+        case ImposeRestriction():
+            return [*restrictions.impose(profile.restrictions, command, now)]
+        case ChangeCreditLimit():
+            return [*restrictions.change_limit(known(profile), profile.restrictions, command)]
         case LiftRestriction():
-            return [*lift(partner_id, profile.restrictions, command)]
+            return [*restrictions.lift(known(profile), profile.restrictions, command, now)]
+        case ExpireRestriction():
+            return [*restrictions.expire(known(profile), profile.restrictions, command, now)]
+        case ProposeAdjustment():
+            told = {id: flag.evidence for id, flag in profile.flags.items()}
+            return [*proposals.propose(profile.adjustments, told, command, now)]
+        case ContestAdjustment():
+            return [*proposals.contest(known(profile), profile.adjustments, command, now)]
+        case DecideAdjustment():
+            return [*adjustments.decide_on(known(profile), profile.adjustments, command, now)]
+        case TurnDownAdjustment():
+            return [*adjustments.turn_down(known(profile), profile.adjustments, command)]
+        case WithdrawAdjustment():
+            return [*proposals.withdraw(known(profile), profile.adjustments, command)]
+        case EndProbation():
+            return [*adjustments.end_probation(known(profile), profile.probation, command)]
         case _:
             assert_never(command)
+
+
+# -- evolve
 
 
 def evolve(profile: RiskProfile, event: RiskProfileEvent) -> RiskProfile:
     if profile.partner_id is None:
         profile = replace(profile, partner_id=event.partner_id)
     match event:
-        case EvaluationAssessed(rule=rule, period=period, value=value, evaluation_id=id):
-            history, _ = judgement.take_in(profile.history(rule.code), period, Figure(id, value), rule)
+        case EvaluationAssessed(rule=rule, evaluation=evaluation, verdict=verdict, next=following):
+            assessment = Assessment(rule, verdict, following)
+            history, _ = judgement.take_in(profile.history(rule.code), evaluation, assessment)
             return _with_history(profile, rule.code, history)
-        case RiskFlagged():
-            return _with_flag(profile, Flag(event.flag_id, event.rule, event.evidence))
+        case RiskFlagged(flag_id=id, rule=by_rule, evidence=evidence, severity=severity):
+            return _with_flag(profile, Flag(id, by_rule, evidence, severity=severity))
         case FlagAcknowledged(flag_id=id):
             return _with_flag(profile, replace(profile.flags[id], acknowledged=True))
-        case RiskResolved(flag_id=id, rule=rule_code, resolution=resolution, explanation=reason):
-            if resolution == "dismissed":
-                dismissed = judgement.dismiss_low_run(profile.history(rule_code))
-                profile = _with_history(profile, rule_code, dismissed)
-            return _with_flag(profile, replace(profile.flags[id], status=resolution, closed_because=reason))
-        case RestrictionImposed(restriction_id=id, kind=kind, rule=by_rule, reason=reason, evidence=evidence):
-            return _with_restriction(profile, Restriction(id, kind, by_rule, reason, evidence))
-        case AdjustmentDecided():
-            return profile  # carried out by the owning services
-        case RestrictionLifted(restriction_id=id, by=by, reason=reason):
-            lifted = replace(profile.restrictions[id], lifted_by=by, lifted_because=reason)
+        case RiskResolved():
+            return _closed(profile, event)
+        case RestrictionImposed() | RestrictionLifted() | CreditLimitChanged():
+            return _restricted(profile, event)
+        case SignalNoted(signal=signal):
+            return replace(profile, signals=signals.noted(profile.signals, signal))
+        case SignalCleared(subject=subject):
+            return replace(profile, signals=signals.cleared(profile.signals, subject))
+        case JudgementFailed(rule=code):
+            return replace(profile, failing=tuple(sorted({*profile.failing, code})))
+        case JudgementRecovered(rule=code):
+            return replace(profile, failing=tuple(each for each in profile.failing if each != code))
+        case RiskPassed(rule=code):
+            return _passed(profile, code)
+        case ReviewPlanned() | ReviewDue():
+            return profile
+        case ProbationStarted(adjustment_id=id):
+            return replace(profile, probation=id)
+        case ProbationEnded(adjustment_id=id):
+            return replace(profile, probation=None)
+        case _:
+            return replace(profile, adjustments=adjustments.evolve(profile.adjustments, event))
+
+
+def _closed(profile: RiskProfile, event: RiskResolved) -> RiskProfile:
+    code = event.rule
+    if event.resolution == "resolved":
+        profile = _passed(profile, code)
+    else:
+        profile = _with_history(profile, code, judgement.dismiss_low_run(profile.history(code)))
+        profile = replace(profile, dismissed={**profile.dismissed, code: profile.seen})
+    closed = replace(profile.flags[event.flag_id], status=event.resolution, closed_because=event.explanation)
+    return _with_flag(profile, closed)
+
+
+def _passed(profile: RiskProfile, rule: str) -> RiskProfile:
+    if rule not in profile.dismissed and rule not in profile.forgiven:
+        return profile
+    return replace(
+        profile,
+        dismissed={code: seen for code, seen in profile.dismissed.items() if code != rule},
+        forgiven={code: seen for code, seen in profile.forgiven.items() if code != rule},
+    )
+
+
+def _restricted(
+    profile: RiskProfile, event: RestrictionImposed | RestrictionLifted | CreditLimitChanged
+) -> RiskProfile:
+    id = event.restriction_id
+    match event:
+        case RestrictionImposed():
+            new = Restriction(
+                id,
+                event.kind,
+                event.rule,
+                event.reason,
+                event.evidence,
+                imposed_at=event.imposed_at,
+                expires_at=event.expires_at,
+                limit=event.limit,
+                adjustment_id=event.adjustment_id,
+            )
+            return _with_restriction(profile, new)
+        case RestrictionLifted(by=by, reason=reason, lifted_at=at):
+            lifted = replace(profile.restrictions[id], lifted_by=by, lifted_because=reason, lifted_at=at)
             if lifted.rule is not None and by == "person":
                 forgiven = judgement.forgive(profile.history(lifted.rule))
                 profile = _with_history(profile, lifted.rule, forgiven)
+                profile = replace(profile, forgiven={**profile.forgiven, lifted.rule: profile.seen})
             return _with_restriction(profile, lifted)
+        case CreditLimitChanged(limit=limit):
+            return _with_restriction(profile, replace(profile.restrictions[id], limit=limit))
         case _:
             assert_never(event)
 
 
 def _with_history(profile: RiskProfile, rule: str, history: History) -> RiskProfile:
+    if not history:
+        return profile
     return replace(profile, histories={**profile.histories, rule: history})
 
 

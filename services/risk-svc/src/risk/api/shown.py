@@ -1,33 +1,63 @@
-"""What risk-svc shows: the shapes of its answers, and how the why of a partner's state is put together."""
+"""What risk-svc shows: the shapes of its answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from events.risk import By, RestrictionKind, Severity
 from pydantic import AwareDatetime, BaseModel, Field
+from service import scope
 
 from risk.domain.judgement import History, Judged, resting_on
-from risk.domain.risk_profile import RiskProfile
-from risk.domain.rule import RuleTerms
+from risk.domain.profile import RiskProfile
+from risk.domain.rule import RuleContent, RuleTerms
+from risk.domain.variables import JudgedOn, SignalKind
+
+READ, WRITE, DECIDE = scope("risk:read"), scope("risk:write"), scope("risk:decide")
 
 
 class RuleView(BaseModel):
+    """`version` and `terms` are of the version that partners are judged by; 0 and null before the first. `failing_for`
+    counts the partners that it could not be judged for: their flags stay as they are."""
+
     code: str
     version: int
-    metric: str
-    flag_below: Decimal
-    severity: Severity
-    suspend_after: int | None
-    lift_at: Decimal | None
-    status: Literal["active", "retired"]
+    status: Literal["drafted", "active", "retired"]
+    judged_on: JudgedOn | None
+    figure: str | None
+    severity: Severity | None
+    terms: RuleTerms | None
+    draft: RuleContent | None
+    published_at: AwareDatetime | None
+    failing_for: int
+
+
+def rule_view(terms: str | None, draft: str | None, **row: Any) -> RuleView:
+    return RuleView(
+        terms=None if terms is None else RuleTerms.model_validate_json(terms),
+        draft=None if draft is None else RuleContent.model_validate_json(draft),
+        **row,
+    )
+
+
+class FailureView(BaseModel):
+    """A partner that a rule could not be judged for, the last time; `because` is the event that it was to be judged
+    by. It is no answer about the partner's risk."""
+
+    rule: str
+    rule_version: int
+    partner_id: UUID
+    error: str
+    because: UUID
+    failed_at: AwareDatetime
 
 
 class FlagView(BaseModel):
-    """`event_id` is the event that raised it; `evidence` are the events of the evaluations that it rests on."""
+    """`event_id` is the event that raised it; `evidence` are the events that it rests on. `closed_by` is who dismissed
+    it, or the policy by which a later fact resolved it."""
 
     flag_id: UUID
     partner_id: UUID
@@ -39,14 +69,17 @@ class FlagView(BaseModel):
     evidence: list[UUID]
     status: Literal["open", "resolved", "dismissed"]
     acknowledged_by: str | None
+    acknowledged_at: AwareDatetime | None
     raised_at: AwareDatetime
     event_id: UUID
     closed_at: AwareDatetime | None
     closed_because: str | None
+    closed_by: str | None
 
 
 class RestrictionView(BaseModel):
-    """`event_id` is the event that imposed it; `evidence` are the events of the evaluations that it rests on."""
+    """`event_id` is the event that imposed it; `evidence` are the events that it rests on. `limit_amount` is a credit
+    limit's. It is lifted by itself at `expires_at`, and `expired` says that it was."""
 
     restriction_id: UUID
     partner_id: UUID
@@ -59,9 +92,14 @@ class RestrictionView(BaseModel):
     evidence: list[UUID]
     imposed_at: AwareDatetime
     event_id: UUID
+    expires_at: AwareDatetime | None
+    limit_amount: Decimal | None
+    limit_currency: str | None
+    adjustment_id: UUID | None = Field(description="The decided adjustment that it carries out.")
     lifted_by: By | None
     lifted_at: AwareDatetime | None
     lifted_because: str | None
+    expired: bool
 
 
 class FigureView(BaseModel):
@@ -83,28 +121,19 @@ class HistoryView(BaseModel):
     """A partner's evaluations under one rule, by period."""
 
     rule: str
-    metric: str
+    figure: str
     evaluations: list[EvaluationView]
 
 
-class ProfileView(BaseModel):
-    partner_id: UUID
-    version: int
-    open_flags: list[FlagView]
-    restrictions: list[RestrictionView] = Field(description="Those that hold.")
-    histories: list[HistoryView]
+class SignalView(BaseModel):
+    """Something that rules count; `events` told it."""
 
-
-class RuleVersionView(BaseModel):
-    """The rule as it was when it judged."""
-
-    code: str
-    version: int
-    metric: str
-    flag_below: Decimal
-    severity: Severity
-    suspend_after: int | None
-    lift_at: Decimal | None
+    kind: SignalKind
+    subject: UUID
+    at: AwareDatetime
+    events: list[UUID]
+    period: str | None
+    days: int
 
 
 class EvidenceView(BaseModel):
@@ -116,31 +145,16 @@ class EvidenceView(BaseModel):
     restated_to: Decimal | None
 
 
-class WhyFlag(BaseModel):
-    flag: FlagView
-    because: list[EvidenceView]
-    by_rule: RuleVersionView | None
-
-
-class WhyRestriction(BaseModel):
-    restriction: RestrictionView
-    because: list[EvidenceView]
-    by_rule: RuleVersionView | None = Field(description="null where a person imposed it")
-
-
-class Why(BaseModel):
-    """Each restriction and flag of a partner, latest first, with the evaluations and the rule version behind it."""
-
-    partner_id: UUID
-    restrictions: list[WhyRestriction]
-    flags: list[WhyFlag]
-
-
 def histories(profile: RiskProfile) -> list[HistoryView]:
     return [
-        HistoryView(rule=rule, metric=history[-1].terms.metric, evaluations=[_evaluation(j) for j in history])
+        HistoryView(rule=rule, figure=history[-1].terms.figure, evaluations=[_evaluation(j) for j in history])
         for rule, history in sorted(profile.histories.items())
     ]
+
+
+def signals(profile: RiskProfile) -> list[SignalView]:
+    ordered = sorted(profile.signals.values(), key=lambda each: (each.at, each.subject))
+    return [SignalView(**vars(each) | {"events": list(each.events)}) for each in ordered]
 
 
 def _evaluation(judged: Judged) -> EvaluationView:
@@ -152,31 +166,6 @@ def _evaluation(judged: Judged) -> EvaluationView:
         low=judged.low,
         lifts=judged.lifts,
         replaced=[FigureView(evaluation_id=f.evaluation_id, value=f.value) for f in judged.replaced],
-    )
-
-
-def why(
-    partner_id: UUID, profile: RiskProfile, restrictions: Iterable[RestrictionView], flags: Iterable[FlagView]
-) -> Why:
-    """From what the views say and the profile that knows the evaluations."""
-    return Why(
-        partner_id=partner_id,
-        restrictions=[
-            WhyRestriction(
-                restriction=restriction,
-                because=evidence(profile.history(restriction.rule or ""), restriction.evidence),
-                by_rule=rule_version(profile.history(restriction.rule or ""), restriction.rule_version),
-            )
-            for restriction in restrictions
-        ],
-        flags=[
-            WhyFlag(
-                flag=flag,
-                because=evidence(profile.history(flag.rule), flag.evidence),
-                by_rule=rule_version(profile.history(flag.rule), flag.rule_version),
-            )
-            for flag in flags
-        ],
     )
 
 
@@ -196,8 +185,3 @@ def evidence(history: History, events: Sequence[UUID]) -> list[EvidenceView]:
             if id in events
         ]
     return shown
-
-
-def rule_version(history: History, version: int | None) -> RuleVersionView | None:
-    terms: RuleTerms | None = next((j.terms for j in history if j.terms.version == version), None)
-    return None if terms is None else RuleVersionView(**vars(terms))
