@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 import uvloop
 from devstack import place
 from engine.runtime import Engine, Tuning
@@ -53,8 +55,9 @@ async def relay(url: str, kafka: str, prefix: str) -> AsyncIterator[Relay]:
     )
     child = Relay(process)
     try:
-        if process.stdout is None or await asyncio.wait_for(process.stdout.readline(), 60) != b"leads\n":
-            raise RuntimeError(f"the relay's process ended with {await process.wait()}; its error is above")
+        said = b"" if process.stdout is None else await asyncio.wait_for(process.stdout.readline(), 60)
+        if said != b"leads\n":
+            raise RuntimeError(f"the relay's process said {said!r} instead that it leads; its error is above")
         yield child
     finally:
         await child.stop()
@@ -84,5 +87,9 @@ async def run(url: str, kafka: str, prefix: str, parent: int) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),  # stdout is for what the parent waits for
+    )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(**json.loads(sys.argv[1])))

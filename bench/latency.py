@@ -161,7 +161,7 @@ def readings(count: int) -> list[Post]:
     return [Post(str(meter), f"/meters/{meter}/readings", b'{"value": "87.5"}') for meter in meters]
 
 
-STANDARD = b'{"title": "Bench", "dimensions": [{"code": "capital", "weight": 100}]}'
+STANDARD = b'{"content": {"title": "Bench", "dimensions": [{"code": "capital", "weight": 100}]}}'
 SCORES = b'{"standard": "bench", "scores": {"capital": 80}}'
 
 
@@ -188,7 +188,10 @@ async def registrations(rig: Rig) -> Figure:
 
 async def applied(session: aiohttp.ClientSession, partner: Served, count: int) -> list[Post]:
     """Applications that are scored: approvals of them, known by the id that the partner will have."""
-    async with session.put(f"{partner.url}/standards/bench", data=STANDARD) as answer:
+    standard = f"{partner.url}/standards/bench"
+    async with session.put(f"{standard}/draft", data=STANDARD) as answer:
+        answer.raise_for_status()
+    async with session.post(f"{standard}/publication", data=b"{}", headers={"If-Match": '"1"'}) as answer:
         answer.raise_for_status()
     approvals = []
     for n in range(count):

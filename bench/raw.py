@@ -21,6 +21,8 @@ create table raw_event (
     actor           text not null,
     client          text,
     on_behalf_of    text,
+    traceparent     text,
+    tracestate      text,
     unique (stream, version)
 );
 create index on raw_event (correlation_id);

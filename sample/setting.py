@@ -18,16 +18,20 @@ MINIMUM_COHORT = 30
 DIMENSIONS = {"location": 40, "experience": 35, "capital": 25}
 GATE = "food_permit"
 
-DEFINITIONS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+PUBLISHED: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     (
         "partner",
         f"/standards/{STANDARD}",
         {
             "title": "Food establishments",
             "dimensions": [{"code": code, "weight": weight} for code, weight in DIMENSIONS.items()],
-            "gates": [GATE],
+            "gates": [{"code": GATE, "kind": "background"}],
         },
     ),
+)
+"""Drafted, and then published."""
+
+DEFINITIONS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     (
         "training",
         f"/courses/{COURSE}",
@@ -76,5 +80,10 @@ DEFINITIONS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
 
 async def define(services: Mapping[str, Service], at: datetime) -> None:
     """Once: the key makes a second run leave alone what somebody has changed since."""
+    when = at.isoformat()
+    for name, path, content in PUBLISHED:
+        service = services[name]
+        await service.put(f"{path}/draft", {"content": content, "occurred_at": when}, key="sample/definition")
+        await service.post(f"{path}/publication", {"occurred_at": when}, key="sample/definition", seen=path)
     for name, path, content in DEFINITIONS:
-        await services[name].put(path, {**content, "occurred_at": at.isoformat()}, key="sample/definition")
+        await services[name].put(path, {**content, "occurred_at": when}, key="sample/definition")

@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import httpx
 import pytest
@@ -19,9 +19,10 @@ from contract.domain.breach import NoticeBreach
 from contract.domain.contract import DraftContract, contracts
 from contract.domain.jurisdiction import DraftRules, jurisdiction_id, jurisdictions
 from contract.domain.negotiation import OpenNegotiation, negotiation_id, negotiations
-from contract.domain.royalty import StateRoyalty, royalty_statements, statement_id
+from contract.domain.royalty import StateRoyalty, royalty_statements
 from contract.domain.royalty_figures import Basis
 from contract.domain.royalty_schedule import RoyaltySchedule
+from contract.domain.royalty_statement import statement_id
 from contract.domain.royalty_tax import SetTaxes, TaxRate, royalty_taxes, taxes_id
 from contract.domain.royalty_terms import AgreeRoyaltyTerms, royalty_terms
 from contract.domain.rules import RulesContent
@@ -40,8 +41,19 @@ from events.performance import MetricScore
 from fastapi import FastAPI
 from joserfc.jwk import KeySet
 from partner.domain.application import Apply, applications
+from partner.domain.launch import TakeOnContract
+from partner.domain.membership import JoinProgramme
 from partner.domain.partner import RegisterPartner, partners
+from partner.domain.programme import (
+    DraftProgramme,
+    ProgrammeContent,
+    ProgrammeTerms,
+    Tier,
+    programme_id,
+    programmes,
+)
 from partner.domain.registration import Registration
+from partner.domain.versions import Publish
 from performance.api.operational import NOUNS
 from performance.domain.card import Line
 from performance.domain.improvement_plan import OpenPlan, improvement_plans, plan_id
@@ -56,12 +68,31 @@ from service.matrix import matrix
 from service.partners import Own
 from service.roles import VERBS, standard
 from service.routing import KitRoute
+from training.domain.acknowledgement import AskAcknowledgement, acknowledgement_id, acknowledgements
+from training.domain.action_events import OpenCorrectiveAction, action_id
 from training.domain.audit_answers import Answer
-from training.domain.audit_template import Content, Item, Section, TemplateTerms
-from training.domain.corrective_action import OpenCorrectiveAction, action_id, corrective_actions
+from training.domain.audit_events import AuditContent, PublishAudit, RecordAudit, audit_id
+from training.domain.coaching_events import AgreedAction, Guidance, HoldCoaching, PlanCoaching
+from training.domain.coaching_visit import coaching_visits
+from training.domain.conduct_breach import conduct_breaches
+from training.domain.conduct_code import (
+    CodeTerms,
+    ConductContent,
+    ConductRule,
+    DraftConductCode,
+    PublishConductCode,
+    code_id,
+    conduct_codes,
+)
+from training.domain.conduct_events import BreachContent, ReportBreach
+from training.domain.corrective_action import corrective_actions
 from training.domain.course import CourseTerms, DefineCourse, course_id, courses
-from training.domain.enrolment import assignment, enrolment_id, enrolments
-from training.domain.field_audit import AuditContent, PublishAudit, RecordAudit, audit_id, field_audits
+from training.domain.enrolment import enrolments
+from training.domain.enrolment_events import assignment, enrolment_id
+from training.domain.field_audit import field_audits
+from training.domain.manual import DraftManual, ManualContent, manual_id, manuals
+from training.domain.support_plan import OpenSupportPlan, support_plans
+from training.domain.template_content import Content, Item, Section, TemplateTerms
 
 ROOT = Path(__file__).parents[1]
 NAMES = [service.name for service in SERVICES]
@@ -218,6 +249,20 @@ async def partner_things(things: Things, whose: UUID) -> None:
         outlet_name="Main Street",
     )
     await things.do(applications, apply.application_id, apply, application_id=apply.application_id)
+    await tier_things(things, whose)
+
+
+async def tier_things(things: Things, whose: UUID) -> None:
+    """A partner that has signed is in a programme, which is there for both."""
+    content = ProgrammeContent(
+        title="Stars", kinds=("franchisee",), period="year", tiers=(Tier(code="member", title="Member"),)
+    )
+    if whose == MINE:
+        await things.do(programmes, programme_id("stars"), DraftProgramme(code="stars", content=content))
+        await things.do(programmes, programme_id("stars"), Publish())
+    await things.do(partners, whose, TakeOnContract(contract_id=uuid4(), effective_from=date(2025, 1, 1)))
+    terms = ProgrammeTerms(code="stars", version=1, **dict(content))
+    await things.do(partners, whose, JoinProgramme(terms=terms, reason="Signed."), code="stars")
 
 
 async def contract_things(things: Things, whose: UUID) -> None:
@@ -241,7 +286,7 @@ async def contract_things(things: Things, whose: UUID) -> None:
     await things.do(jurisdictions, jurisdiction_id("ES"), DraftRules(code="ES", content=rules), code="ES")
     schedule = RoyaltySchedule(percent=Decimal(5), effective_from=date(2025, 1, 1))
     agreed: dict[str, Any] = {"currency": "USD", "schedules": (schedule,)}
-    agree = AgreeRoyaltyTerms(contract_id=contract, partner_id=whose, **agreed)
+    agree = AgreeRoyaltyTerms(contract_id=contract, partner_id=whose, by_contract=False, **agreed)
     await things.do(royalty_terms, contract, agree)
     rate = TaxRate(name="tax", kind="tax", percent=Decimal(3), law="By law.", effective_from=date(2025, 1, 1))
     await things.do(
@@ -265,6 +310,49 @@ async def training_things(things: Things, whose: UUID) -> None:
     id = enrolment_id(whose, "hygiene")
     await things.do(enrolments, id, assignment(whose, terms), enrolment_id=id)
     await audit_things(things, whose)
+    await support_things(things, whose)
+    await conduct_things(things, whose)
+
+
+async def support_things(things: Things, whose: UUID) -> None:
+    manual = ManualContent(title="Operations", document="dam://operations", summary="First.")
+    await things.do(manuals, manual_id("operations"), DraftManual(code="operations", content=manual))
+    ask = AskAcknowledgement(
+        partner_id=whose, manual="operations", version=1, title="Operations", document="dam://operations",
+        within_days=14, time_zone="UTC",
+    )  # fmt: skip
+    id = acknowledgement_id(whose, "operations")
+    await things.do(acknowledgements, id, ask, acknowledgement_id=id)
+    plan_id, visit_id = uuid5(whose, "plan"), uuid5(whose, "visit")
+    plan = OpenSupportPlan(
+        plan_id=plan_id, partner_id=whose, title="Cold chain", needs=("Temperatures",), starts_on=date(2025, 1, 1),
+        ends_on=date(2025, 6, 30), partner_known=True,
+    )  # fmt: skip
+    await things.do(support_plans, plan_id, plan, plan_id=plan_id)
+    visit = PlanCoaching(
+        visit_id=visit_id, partner_id=whose, purpose="Cold chain", planned_on=date(2025, 1, 2), partner_known=True
+    )
+    await things.do(coaching_visits, visit_id, visit, visit_id=visit_id)
+    agreed = AgreedAction(what="Buy a thermometer", owner="manager", due_on=date(2025, 2, 1))
+    guidance = (Guidance(topic="cold", note="Measure."),)
+    hold = HoldCoaching(held_on=date(2025, 1, 2), guidance=guidance, actions=(agreed,))
+    await things.do(coaching_visits, visit_id, hold, number=1)
+
+
+async def conduct_things(things: Things, whose: UUID) -> None:
+    rule = ConductRule(code="prices", title="Prices", text="As agreed.", severity="minor", ladder=("warning",))
+    conduct = ConductContent(title=f"Conduct, for {whose}", document="dam://conduct", rules=(rule,))
+    draft = DraftConductCode(code="hygiene", content=conduct)
+    await things.do(conduct_codes, code_id("hygiene"), draft, code="hygiene")
+    await things.do(conduct_codes, code_id("hygiene"), PublishConductCode())
+    breach_id = uuid5(whose, "breach")
+    said = BreachContent(
+        partner_id=whose, conduct_code="general", rule="prices", happened_on=date(2025, 1, 2), account="Too much."
+    )
+    report = ReportBreach(
+        breach_id=breach_id, content=said, terms=CodeTerms("general", 1, conduct), partner_known=True, by=("ana",)
+    )
+    await things.do(conduct_breaches, breach_id, report, breach_id=breach_id)
 
 
 async def audit_things(things: Things, whose: UUID) -> None:

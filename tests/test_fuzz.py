@@ -66,7 +66,7 @@ class Named(dict[str, str]):
         return str(PARTNER)
 
 
-NAMED = Named(code="example", period="2025", item="premises_approved")
+NAMED = Named(code="example", period="2025", item="premises_approved", kind="franchisee", format="example", area="ES")
 LAWS = Named(code="ES", number="1")
 """What contract-svc calls things: its codes are those of jurisdictions."""
 

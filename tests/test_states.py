@@ -30,9 +30,9 @@ from events.states import (
 )
 from partner.domain.checklist import Outlet
 from partner.domain.master_data import MasterData
-from partner.domain.partner import Partner
-from partner.domain.partner import Status as PartnerStatus
 from partner.domain.registration import Registration
+from partner.domain.standing import Holder, Partner
+from partner.domain.standing import Status as PartnerStatus
 from partner.states import show_partner
 from performance.domain.evaluation import Evaluation, Evaluations
 from performance.states import show_evaluations
@@ -40,12 +40,12 @@ from risk.domain.flag import Flag
 from risk.domain.restriction import Restriction
 from risk.domain.risk_profile import RiskProfile
 from risk.states import show_risk_profile
-from training.domain.corrective_action import CorrectiveAction, CorrectiveActionOpened
-from training.domain.corrective_action import Status as ActionStatus
-from training.domain.enrolment import Assignment, Enrolment
-from training.domain.enrolment import Status as EnrolmentStatus
-from training.domain.field_audit import FieldAudit, FieldAuditRecorded
-from training.domain.field_audit import Status as AuditStatus
+from training.domain.action_events import CorrectiveAction, CorrectiveActionOpened
+from training.domain.action_events import Status as ActionStatus
+from training.domain.audit_events import FieldAudit, FieldAuditRecorded
+from training.domain.audit_events import Status as AuditStatus
+from training.domain.enrolment_events import Assignment, Enrolment
+from training.domain.enrolment_events import Status as EnrolmentStatus
 from training.states import show_corrective_action, show_enrolment, show_field_audit
 
 ID, APPLICATION, OUTLET, CAUSE, OTHER = (UUID(int=n) for n in range(1, 6))
@@ -74,8 +74,9 @@ def test_a_suspended_partner_is_shown_with_why_and_its_outlet() -> None:
     )
     partner = Partner(
         registration,
+        Holder(ID, "Tesoro"),
         stage=PartnerStatus.ACTIVE,
-        outlet=Outlet(OUTLET, "Downtown", "US-AK", opened_on=date(2000, 2, 15)),
+        outlets={OUTLET: Outlet(OUTLET, "Downtown", "US-AK", opened_on=date(2000, 2, 15))},
         causes={CAUSE: SuspensionCause(cause_id=CAUSE, reason="Two evaluations below 85 in a row.")},
         data=MasterData(references={"erp": "V-1"}),
     )

@@ -12,8 +12,9 @@ from devstack.serving import Serve
 from engine.kafka import partition_of
 from engine.producer import Producer, Record
 from engine.runtime import Engine
-from engine.store import Db, run_statements
+from engine.store import Db
 from engine.subscriptions import Heard, run
+from engine.tables import run_statements
 from engine.wire import Headers, raw_from
 from events import CATALOGUE
 from events.releases import pins

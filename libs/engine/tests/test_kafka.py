@@ -295,20 +295,20 @@ async def test_the_largest_event_that_is_stored_is_published(make_engine: MakeEn
     engine = await make_engine()
     [id] = await opened(engine, 1)
 
-    async def largest(actor: str) -> None:
-        cause = uuid4()
-        size = EVENT_LIMIT - 800 - len(actor.encode()) - 3 * len(f"partner-{id}")
+    async def largest(actor: str, tracestate: str = "") -> None:
+        cause, context = uuid4(), Context(actor, traceparent=f"00-{1:032x}-{1:016x}-01", tracestate=tracestate)
+        size = EVENT_LIMIT - 900 - len(actor.encode()) - len(tracestate) - 3 * len(f"partner-{id}")
         data = partners.decide(Suspend(cause_id=cause), await loaded(), datetime.now(UTC))[0].data()
         reason = "x" * (size - len(data) + len("late payment"))
         with pytest.raises(EventTooLarge):
-            await engine.handle(Send(partners, id, Suspend(cause_id=cause, reason=f"{reason}x")), Context(actor))
-        await engine.handle(Send(partners, id, Suspend(cause_id=cause, reason=reason)), Context(actor))
+            await engine.handle(Send(partners, id, Suspend(cause_id=cause, reason=f"{reason}x")), context)
+        await engine.handle(Send(partners, id, Suspend(cause_id=cause, reason=reason)), context)
 
     async def loaded() -> Any:
         return (await engine.load(partners, id)).state
 
     await largest("ana")
-    await largest("å" * 200_000)
+    await largest("å" * 200_000, f"a={'x' * 510}")
     assert (await compared(engine, kafka)).fine
     assert refused(engine) == 0
 

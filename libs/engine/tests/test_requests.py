@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from conftest import MakeEngine
-from engine import Rejected, Send, runtime
+from engine import Rejected, Send, upkeep
 from engine.errors import InFlight, KeyReused, VersionNeeded
 from engine.runtime import Engine
 from engine_example import Note, Open, Reinstate, Suspend, partners, partners_view
@@ -114,7 +114,7 @@ async def test_commands_of_policies_and_intakes_take_no_lock_of_their_own(engine
         await transaction.start()
         await db.fetch(
             "select * from append($1, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',"
-            " '{}', '{}', $2, $3, $4, $4, $5, $6)",
+            " '{}', '{}', '{}', '{}', $2, $3, $4, $4, $5, $6)",
             engine.store.view_epoch,
             [uuid4(), uuid4()],
             [partners.stream(id) for id in ids[:2]],
@@ -183,7 +183,7 @@ async def test_old_requests_are_deleted_oldest_first_a_chunk_at_a_time(engine: E
 async def test_a_worker_forgets_by_itself_chunk_after_chunk(
     make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "FORGOTTEN_AT_ONCE", 2)
+    monkeypatch.setattr(upkeep, "FORGOTTEN_AT_ONCE", 2)
     first = await make_engine(role="api", views=[partners_view])
     [id] = await opened(first, 1)
     for _ in range(5):

@@ -32,7 +32,7 @@ from engine import (
     Statement,
     Table,
     View,
-    runtime,
+    upkeep,
 )
 from engine.errors import Conflict, Unavailable
 from engine.runtime import Engine, Tuning
@@ -611,7 +611,7 @@ async def rows(engine: Engine, query: str) -> list[Any]:
 def test_whatever_is_done_to_the_engine_it_agrees_with_plain_lists(
     engine_databases: Callable[[], str], postgres: str, kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(upkeep, "HEARTBEAT_SECONDS", 0.1)
     played = 0
 
     def machine() -> Machine:

@@ -231,7 +231,7 @@ async def test_a_stale_version_is_refused_with_its_own_sqlstate_and_names_the_st
 ) -> None:
     id = uuid4()
     await opened(store, db, id)
-    empty: list[list[Any]] = [[]] * 16
+    empty: list[list[Any]] = [[]] * 18
     with pytest.raises(asyncpg.PostgresError) as caught:
         await db.fetch(
             _APPEND,
@@ -439,7 +439,7 @@ async def test_headers_and_key_count_towards_the_size(store: Store, db: Connecti
     id = uuid4()
     await opened(store, db, id)
     actor = "å" * 100_000  # 200,000 bytes in a header
-    text = "x" * (EVENT_LIMIT - 200_000 - 1_000 + (1_000 if over else 0))
+    text = "x" * (EVENT_LIMIT - 200_000 - 1_100 + (1_100 if over else 0))
     command = intent(id, Note(text=text), actor=actor)
     if over:
         with pytest.raises(EventTooLarge):

@@ -12,7 +12,7 @@ import asyncpg
 import engine_example as example
 import pytest
 from conftest import MakeEngine
-from engine import Fact, Send, Statement, Table, View, runtime, view_builds
+from engine import Fact, Send, Statement, Table, View, upkeep, view_builds
 from engine.errors import Fenced
 from engine.handlers import ViewHandler, Work
 from engine.runtime import Engine
@@ -22,7 +22,7 @@ from events.partner import PartnerActivated, PartnerReinstated, PartnerSuspended
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(upkeep, "HEARTBEAT_SECONDS", 0.2)
 
 
 WIDE = Table("partners", "partner_id uuid primary key, suspended int not null, events int not null, notes int not null")
@@ -261,7 +261,7 @@ async def test_a_process_that_hangs_is_taken_for_dead_after_a_while_and_announce
     new = await make_engine(views=[V2])
     deafen(old)
     await until(lambda: _inline(new, 2), what="version 2 is written inline")
-    old._tasks.spawn("heartbeat", old._heartbeat())
+    old._tasks.spawn("heartbeat", upkeep.again_and_again("heartbeat_missed", old.upkeep.heartbeat))
     await until(lambda: _is(new, "select count(*) from pod", 2), what="it is back")
     assert (await build(new))[2] == (2, "log", True)
     async with load(old, new):
@@ -393,7 +393,7 @@ async def test_a_new_version_of_a_topics_view_takes_over_when_the_old_process_is
 async def test_a_slow_reader_of_a_view_holds_up_its_switch_and_not_the_appends(
     make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "HEARTBEAT_SECONDS", 1.0)
+    monkeypatch.setattr(upkeep, "HEARTBEAT_SECONDS", 1.0)
     engine = await make_engine(views=[V1])
     await some_history(engine, 3)
     reader = await asyncpg.connect(engine._postgres_url)

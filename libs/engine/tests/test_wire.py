@@ -30,6 +30,8 @@ RAW = Raw(
     actor="ana",
     client="erp",
     on_behalf_of="ben",
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    tracestate="rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
 )
 
 instants = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-9)), timezone(timedelta(hours=14))]))
@@ -50,6 +52,8 @@ raws = st.builds(
     actor=texts,
     client=st.none() | texts.filter(bool),
     on_behalf_of=st.none() | texts.filter(bool),
+    traceparent=st.none(),
+    tracestate=st.none(),
 )
 
 
@@ -81,6 +85,8 @@ def test_the_headers_are_cloudevents_in_binary_mode_with_a_plain_json_value() ->
         "ce_position": b"41",
         "ce_streamversion": b"3",
         "ce_recordedat": b"2026-03-02T09:00:00.123456Z",
+        "ce_traceparent": b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "ce_tracestate": b"rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
     }
 
 
@@ -89,8 +95,8 @@ def test_every_attribute_that_is_declared_is_sent_and_looks_as_declared() -> Non
     assert headers.keys() == {"content-type", *(attribute.header for attribute in ENVELOPE)}
     for attribute in ENVELOPE:
         Draft202012Validator(attribute.schema, format_checker=FormatChecker()).validate(headers[attribute.header])
-    without_cause = headers_of(RAW._replace(causation_id=None, client=None, on_behalf_of=None), source_of("partner"))
-    assert headers.keys() - dict(without_cause) == {a.header for a in ENVELOPE if a.optional}
+    bare = RAW._replace(causation_id=None, client=None, on_behalf_of=None, traceparent=None, tracestate=None)
+    assert headers.keys() - dict(headers_of(bare, source_of("partner"))) == {a.header for a in ENVELOPE if a.optional}
 
 
 @given(st.lists(st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**63 - 1)), min_size=2, max_size=2))
@@ -119,7 +125,8 @@ def changed(name: str, value: bytes) -> Headers:
 @pytest.mark.parametrize(
     "missing",
     [name for name, _ in OURS if name not in ("content-type", "ce_specversion", "ce_source", "ce_partitionkey",
-                                              "ce_sequence", "ce_causationid", "ce_client", "ce_onbehalfof")],
+                                              "ce_sequence", "ce_causationid", "ce_client", "ce_onbehalfof",
+                                              "ce_traceparent", "ce_tracestate")],
 )  # fmt: skip
 def test_a_record_without_one_of_our_headers_is_not_ours(missing: str) -> None:
     with pytest.raises(KeyError):
@@ -150,6 +157,40 @@ def test_a_record_without_one_of_our_headers_is_not_ours(missing: str) -> None:
 def test_a_record_with_a_header_that_cannot_be_read_or_kept_is_not_ours(name: str, value: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whose message it is does not matter
         raw_from(changed(name, value), b"{}")
+
+
+def test_a_record_from_before_traces_is_read() -> None:
+    older = raw_from([(name, value) for name, value in OURS if "trace" not in name], b"{}")
+    assert older == RAW._replace(data=b"{}", traceparent=None, tracestate=None)
+
+
+TRACE, SPAN = b"0af7651916cd43dd8448eb211c80319c", b"b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    [
+        b"",
+        b"00",
+        b"\x00\xff",
+        b"00-" + TRACE + b"-" + SPAN,
+        b"00-" + TRACE.upper() + b"-" + SPAN + b"-01",
+        b"ff-" + TRACE + b"-" + SPAN + b"-01",
+        b"00-" + b"0" * 32 + b"-" + SPAN + b"-01",
+        b"00-" + TRACE + b"-" + b"0" * 16 + b"-01",
+        b"00-" + TRACE + b"-" + SPAN + b"-01-more",
+    ],
+    ids=range(9),
+)
+def test_a_trace_that_is_malformed_is_passed_over_and_the_record_is_read(traceparent: bytes) -> None:
+    read = raw_from(changed("ce_traceparent", traceparent), RAW.data)
+    assert read == RAW._replace(traceparent=None, tracestate=None)
+
+
+@pytest.mark.parametrize("tracestate", [b"", b"\xc3\x28", b"a=\x00", b"a=" + b"x" * 511], ids=range(4))
+def test_of_a_malformed_tracestate_only_that_is_passed_over(tracestate: bytes) -> None:
+    read = raw_from(changed("ce_tracestate", tracestate), RAW.data)
+    assert read == RAW._replace(tracestate=None)
 
 
 def test_a_record_without_a_value_is_not_ours() -> None:

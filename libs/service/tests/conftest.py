@@ -207,7 +207,7 @@ class MemoryEngine:
                     Fact(
                         event, uuid4(), stream, n, len(self.facts) + 1, 1, at, self.now,
                         context.correlation_id, context.causation_id, context.actor, context.client,
-                        context.on_behalf_of,
+                        context.on_behalf_of, context.traceparent, context.tracestate,
                     )
                 )  # fmt: skip
             position = len(self.facts) if events else None

@@ -298,6 +298,7 @@ async def test_a_history_has_both_clocks_who_and_why(client, lending):
         "position": 1,
         "correlation_id": created.headers["x-correlation-id"],
         "causation_id": None,
+        "traceparent": None,
         "data": {"amount": "5"},
     }
 

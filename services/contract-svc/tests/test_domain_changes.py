@@ -223,7 +223,14 @@ def test_an_addendum_holds_from_its_day_once_the_partner_has_signed_it(
     scenario(contracts, given=story.in_force, when=propose, at=at(2026, 6, 1), then=proposed)
     given = [*story.in_force, proposed]
     scenario(contracts, given=given, when=propose, at=at(2026, 6, 2), then=[])
-    signed = AddendumSigned(contract_id=story.contract, number=1, signed_on=date(2026, 6, 9))
+    signed = AddendumSigned(
+        contract_id=story.contract,
+        number=1,
+        signed_on=date(2026, 6, 9),
+        partner_id=story.drafted.partner_id,
+        effective_from=date(2026, 7, 1),
+        terms=terms.agreed(),
+    )
     scenario(contracts, given=given, when=SignAddendum(number=1), at=at(2026, 6, 9), then=signed)
     scenario(contracts, given=[*given, signed], when=SignAddendum(number=1), at=at(2026, 6, 9), then=[])
     unsigned, state = contracts.fold(given), contracts.fold([*given, signed])

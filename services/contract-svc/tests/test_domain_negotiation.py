@@ -8,6 +8,7 @@ import pytest
 from contract.domain.negotiation import (
     MOST_ROUNDS,
     AcceptOffer,
+    EndWithoutContract,
     LapseOffer,
     LetLapse,
     Negotiation,
@@ -21,8 +22,7 @@ from contract.domain.negotiation import (
 from contract.domain.shipped import SHIPPED
 from contract.domain.standing import Party
 from contract.domain.terms import TermsSaid
-from engine import Command, Rejected, Unknown
-from engine.differences import differences
+from engine import Command, Rejected, Unknown, differences
 from engine.testing import scenario
 from events.contract import NegotiationAccepted, NegotiationLapsed, NegotiationOpened
 from hypothesis import given
@@ -229,6 +229,14 @@ def test_a_negotiation_lapses_with_a_reason(opened: NegotiationOpened, lapsed: N
 def test_what_is_accepted_cannot_lapse(opened: NegotiationOpened, accepted: NegotiationAccepted) -> None:
     refused = Rejected("contract.negotiation_closed", status="accepted")
     scenario(negotiations, given=[opened, accepted], when=LetLapse(reason="silence"), at=NOW, then=refused)
+
+
+def test_what_was_accepted_and_came_to_no_contract_has_lapsed(
+    opened: NegotiationOpened, accepted: NegotiationAccepted, lapsed: NegotiationLapsed
+) -> None:
+    ends = EndWithoutContract(reason=lapsed.reason)
+    scenario(negotiations, given=[opened, accepted], when=ends, at=NOW, then=lapsed)
+    scenario(negotiations, given=[opened, accepted, lapsed], when=ends, at=NOW, then=[])
 
 
 def test_an_offer_that_nobody_answered_in_time_ends_the_negotiation(

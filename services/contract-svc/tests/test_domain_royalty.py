@@ -1,37 +1,48 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
 from contract.domain.money import ExchangeRate
-from contract.domain.royalty import (
-    CorrectRoyalty,
-    DisputeRoyalty,
-    RecountRoyalty,
+from contract.domain.royalty import CorrectRoyalty, RecountRoyalty, StateRoyalty, royalty_statements
+from contract.domain.royalty_dispute import DisputeRoyalty, SettleRoyaltyDispute
+from contract.domain.royalty_figures import Basis, DaySales, figures
+from contract.domain.royalty_payment import CallOverdue, TakeRoyaltyPayment
+from contract.domain.royalty_sale import RoyaltySaleTaken, TakeSale, royalty_sales
+from contract.domain.royalty_schedule import RoyaltySchedule
+from contract.domain.royalty_statement import (
     RoyaltyBalanced,
     RoyaltyBasisTaken,
     RoyaltyDisputeSettled,
     RoyaltyPaymentTaken,
     RoyaltyRateMissed,
     RoyaltyStatement,
-    SettleRoyaltyDispute,
-    StateRoyalty,
-    TakePayment,
-    royalty_statements,
     statement_id,
 )
-from contract.domain.royalty_figures import Basis, DaySales, figures
-from contract.domain.royalty_sale import RoyaltySaleTaken, TakeSale, royalty_sales
-from contract.domain.royalty_schedule import RoyaltySchedule
 from contract.domain.royalty_tax import RoyaltyTaxesSet, SetTaxes, Taxes, TaxRate, royalty_taxes
-from contract.domain.royalty_terms import AgreeRoyaltyTerms, RoyaltyTermsAgreed, royalty_terms
+from contract.domain.royalty_terms import (
+    AgreeRoyaltyTerms,
+    FollowContract,
+    PassRoyaltyTerms,
+    RoyaltyTermsAgreed,
+    TakenUp,
+    royalty_terms,
+)
 from contract.domain.shipped import SHIPPED
 from contract.states import show_statement
 from engine import Rejected, Unknown
 from engine.testing import scenario
 from events import Event
-from events.royalty import RoyaltyChange, RoyaltyCorrected, RoyaltyDisputed, RoyaltyPaidLate, RoyaltyStated
+from events.contract import ContractTerms
+from events.royalty import (
+    RoyaltyChange,
+    RoyaltyCorrected,
+    RoyaltyDisputed,
+    RoyaltyOverdue,
+    RoyaltyPaidLate,
+    RoyaltyStated,
+)
 from events.states import RoyaltyStatementState
 
 CONTRACT, PARTNER, OTHER, PAYMENT, EVENT = (UUID(int=n) for n in range(1, 6))
@@ -89,11 +100,19 @@ def balanced(paid: Any, outstanding: Any, late: int = 0, interest: Any = 0, othe
 
 def stated(*sales: DaySales, basis: Basis = BASIS) -> list[Event]:
     found = told(basis, *sales)
-    return [RoyaltyStated(**found), RoyaltyBasisTaken(basis=basis), balanced(0, found["total"])]
+    return [RoyaltyStated(**found), by(basis), balanced(0, found["total"])]
 
 
-def paid(amount: Any, day: date, restatement: int = 0, currency: str = "EUR") -> TakePayment:
-    return TakePayment(
+OVERDUE_AT = datetime(2026, 5, 15, 22, tzinfo=UTC)
+"""In Madrid the day when it is due is over."""
+
+
+def by(basis: Basis) -> RoyaltyBasisTaken:
+    return RoyaltyBasisTaken(basis=basis, overdue_at=OVERDUE_AT)
+
+
+def paid(amount: Any, day: date, restatement: int = 0, currency: str = "EUR") -> TakeRoyaltyPayment:
+    return TakeRoyaltyPayment(
         payment_id=PAYMENT,
         partner_id=PARTNER,
         amount=Decimal(amount),
@@ -103,7 +122,7 @@ def paid(amount: Any, day: date, restatement: int = 0, currency: str = "EUR") ->
     )
 
 
-def taken(command: TakePayment) -> RoyaltyPaymentTaken:
+def taken(command: TakeRoyaltyPayment) -> RoyaltyPaymentTaken:
     return RoyaltyPaymentTaken(**command.model_dump(exclude={"occurred_at"}))
 
 
@@ -216,7 +235,7 @@ def test_late_sales_in_a_currency_without_a_rate_are_told_once_and_wait_for_a_co
     )
     corrected, basis, balance = outcome
     assert (corrected.total, corrected.delta, corrected.reason) == (54.5, 4.5, "the rate is known now")
-    assert basis == RoyaltyBasisTaken(basis=with_rate)
+    assert basis == by(with_rate)
     assert balance == balanced(0, "54.50")
     after = royalty_statements.fold([*given, missed, *outcome])
     assert after.missing == ()
@@ -353,6 +372,44 @@ def test_a_statement_is_shown_with_what_is_paid_of_it_once_there_is_one() -> Non
     assert show_statement(ID, RoyaltyStatement(payer=PARTNER)) is None
 
 
+# -- not paid
+
+
+def overdue(outstanding: Any) -> RoyaltyOverdue:
+    return RoyaltyOverdue(**WHOSE, currency="EUR", due_on=date(2026, 5, 15), outstanding=Decimal(outstanding))
+
+
+def test_what_is_not_paid_by_the_end_of_its_day_is_overdue_and_that_is_told_once() -> None:
+    given = stated(sold(1000))
+    early = Rejected("contract.royalty_not_due", due_on=date(2026, 5, 15))
+    refused(given, CallOverdue(), early, at=OVERDUE_AT - timedelta(seconds=1))
+    scenario(royalty_statements, given=given, when=CallOverdue(), at=OVERDUE_AT, then=overdue("50.00"))
+    told = [*given, overdue("50.00")]
+    scenario(royalty_statements, given=told, when=CallOverdue(), at=OVERDUE_AT, then=[])
+    refused([], CallOverdue(), Unknown("contract.royalty_statement_unknown"), at=OVERDUE_AT)
+
+
+@pytest.mark.parametrize(("amount", "left"), [(50, "0.00"), (20, "30.00")], ids=["all", "a-part"])
+def test_what_is_paid_in_time_is_not_overdue_and_a_part_leaves_the_rest(amount: int, left: str) -> None:
+    pays = paid(amount, date(2026, 5, 10))
+    given = [*stated(sold(1000)), taken(pays), balanced(amount, left)]
+    then = [overdue(left)] if Decimal(left) else []
+    scenario(royalty_statements, given=given, when=CallOverdue(), at=OVERDUE_AT, then=then)
+
+
+def test_a_correction_after_its_day_is_overdue_at_once_and_paid_it_is_not_any_more() -> None:
+    june = datetime(2026, 6, 2, tzinfo=UTC)
+    pays = paid(50, date(2026, 5, 10))
+    given = [*stated(sold(1000)), taken(pays), balanced(50, "0.00")]
+    recount = RecountRoyalty(sales=(sold(2000),), because=EVENT)
+    corrected = royalty_statements.decide(recount, royalty_statements.fold(given), june)
+    assert corrected[1:] == [balanced(50, "50.00"), overdue("50.00")]
+    now = royalty_statements.fold([*given, *corrected])
+    assert now.overdue
+    rest = paid(100, date(2026, 6, 3), restatement=1)
+    assert not royalty_statements.fold(royalty_statements.decide(rest, now, june), now).overdue
+
+
 # -- terms, taxes, sales
 
 TERMS: dict[str, Any] = {
@@ -365,19 +422,130 @@ TERMS: dict[str, Any] = {
 }
 
 
+def elsewhere(**changes: Any) -> AgreeRoyaltyTerms:
+    return AgreeRoyaltyTerms(**{**TERMS, "by_contract": False, **changes})
+
+
+def follow(day: date, partner: UUID = PARTNER, **terms: Any) -> FollowContract:
+    said = {"jurisdiction": "ES", "grants": [{"area": "ES"}], "royalties": [{"percent": "6"}], **terms}
+    held = ContractTerms.model_validate(said)
+    return FollowContract(contract_id=CONTRACT, partner_id=partner, terms=held, effective_from=day)
+
+
+STARTS, ADDENDUM = date(2026, 2, 1), date(2026, 7, 1)
+EUROS: dict[str, Any] = {"royalty_currency": "EUR", "royalty_due_days": 15, "royalty_interest_percent": "8"}
+
+
+def line(percent: int, since: date, until: date | None = None, **more: Any) -> RoyaltySchedule:
+    return RoyaltySchedule(percent=Decimal(percent), effective_from=since, effective_to=until, **more)
+
+
+def up(since: date, *lines: RoyaltySchedule, due: int | None = 15, interest: Any = 8) -> TakenUp:
+    return TakenUp(
+        effective_from=since,
+        schedules=lines,
+        due_days=due,
+        late_interest_percent=None if interest is None else Decimal(interest),
+    )
+
+
+AT_FIRST = up(STARTS, line(6, STARTS))
+
+
+def followed(**changes: Any) -> RoyaltyTermsAgreed:
+    said = {"version": 1, "source": "contract", "schedules": (line(6, STARTS),), "taken_up": (AT_FIRST,)}
+    return RoyaltyTermsAgreed(**{**TERMS, **said, **changes})
+
+
+def test_what_was_agreed_on_is_charged_from_the_contracts_first_day() -> None:
+    scenario(royalty_terms, when=follow(STARTS, **EUROS), at=MAY, then=followed())
+    scenario(royalty_terms, given=[followed()], when=follow(STARTS, **EUROS), at=MAY, then=[])
+    lines = [
+        {"percent": "9", "effective_to": "2026-01-31"},
+        {"percent": "6", "effective_from": "2026-02-01", "effective_to": "2026-12-31"},
+        {"percent": "5", "effective_from": "2027-01-01", "maximum": {"amount": "900", "currency": "EUR"}},
+    ]
+    schedules = (line(6, STARTS, date(2026, 12, 31)), line(5, date(2027, 1, 1), maximum=Decimal(900)))
+    when = follow(STARTS, royalties=lines)
+    taken_up = (up(STARTS, *schedules, due=None, interest=None),)
+    then = followed(schedules=schedules, due_days=None, late_interest_percent=None, taken_up=taken_up)
+    scenario(royalty_terms, when=when, at=MAY, then=then)
+
+
+def test_an_addendum_changes_them_from_its_day_and_periods_before_it_are_due_as_before() -> None:
+    lower = follow(ADDENDUM, royalties=[{"percent": "4"}], royalty_due_days=30)
+    second = followed(
+        version=2,
+        schedules=(line(6, STARTS, date(2026, 6, 30)), line(4, ADDENDUM)),
+        due_days=30,
+        late_interest_percent=None,
+        taken_up=(AT_FIRST, up(ADDENDUM, line(4, ADDENDUM), due=30, interest=None)),
+    )
+    scenario(royalty_terms, given=[followed()], when=lower, at=MAY, then=second)
+    assert [second.on(day).due_days for day in (date(2026, 6, 30), date(2026, 7, 31))] == [15, 30]
+    scenario(royalty_terms, given=[second], when=lower, at=MAY, then=[])
+
+
+def test_addenda_hold_from_their_days_in_whichever_order_they_are_signed() -> None:
+    october = date(2026, 10, 1)
+    four = follow(ADDENDUM, royalties=[{"percent": "4"}], **EUROS)
+    three = follow(october, royalties=[{"percent": "3"}], **EUROS)
+    for order in ([four, three], [three, four]):
+        state = royalty_terms.fold([followed()])
+        for command in order:
+            state = royalty_terms.fold(royalty_terms.decide(command, state, MAY), state)
+        assert state.agreed is not None
+        assert state.agreed.schedules == (
+            line(6, STARTS, date(2026, 6, 30)),
+            line(4, ADDENDUM, date(2026, 9, 30)),
+            line(3, october),
+        )
+
+
+def test_an_addendum_that_names_a_currency_takes_over_what_was_agreed_elsewhere_from_its_day() -> None:
+    first = RoyaltyTermsAgreed(**TERMS, version=1)
+    taken_over = followed(
+        version=2,
+        schedules=(FIVE.model_copy(update={"effective_to": date(2026, 6, 30)}), line(6, ADDENDUM)),
+        taken_up=(up(date(2020, 1, 1), FIVE), up(ADDENDUM, line(6, ADDENDUM))),
+    )
+    scenario(royalty_terms, given=[first], when=follow(ADDENDUM, **EUROS), at=MAY, then=taken_over)
+
+
+def test_terms_without_a_currency_charge_nothing_and_what_was_agreed_elsewhere_stays() -> None:
+    scenario(royalty_terms, when=follow(STARTS), at=MAY, then=[])
+    first = RoyaltyTermsAgreed(**TERMS, version=1)
+    scenario(royalty_terms, given=[first], when=follow(ADDENDUM), at=MAY, then=[])
+    dollars = follow(ADDENDUM, royalty_currency="USD")
+    differs = Rejected("contract.royalty_currency_differs", currency="USD", agreed="EUR")
+    scenario(royalty_terms, given=[first], when=dollars, at=MAY, then=differs)
+
+
+def test_what_the_contract_says_is_not_said_otherwise_by_hand() -> None:
+    refusal = Rejected("contract.royalties_by_contract", hint="an addendum changes what the contract's terms say")
+    scenario(royalty_terms, when=elsewhere(by_contract=True), at=MAY, then=refusal)
+    scenario(royalty_terms, given=[followed()], when=elsewhere(), at=MAY, then=refusal)
+
+
+def test_the_terms_go_with_the_contract_to_another_partner() -> None:
+    passes = PassRoyaltyTerms(partner_id=OTHER)
+    scenario(royalty_terms, given=[followed()], when=passes, at=MAY, then=followed(version=2, partner_id=OTHER))
+    scenario(royalty_terms, when=passes, at=MAY, then=[])
+
+
 def test_royalty_terms_are_agreed_and_revised_and_the_same_again_is_a_repeat() -> None:
     first = RoyaltyTermsAgreed(**TERMS, version=1)
-    scenario(royalty_terms, when=AgreeRoyaltyTerms(**TERMS), at=MAY, then=first)
-    scenario(royalty_terms, given=[first], when=AgreeRoyaltyTerms(**TERMS), at=MAY, then=[])
+    scenario(royalty_terms, when=elsewhere(), at=MAY, then=first)
+    scenario(royalty_terms, given=[first], when=elsewhere(), at=MAY, then=[])
     changed = {**TERMS, "due_days": 30}
     second = RoyaltyTermsAgreed(**changed, version=2)
-    scenario(royalty_terms, given=[first], when=AgreeRoyaltyTerms(**changed), at=MAY, then=second)
+    scenario(royalty_terms, given=[first], when=elsewhere(due_days=30), at=MAY, then=second)
 
 
 def test_terms_of_no_contract_or_of_days_with_two_schedules_are_refused() -> None:
-    nobody = AgreeRoyaltyTerms(**{**TERMS, "partner_id": None})
+    nobody = elsewhere(partner_id=None)
     scenario(royalty_terms, when=nobody, at=MAY, then=Unknown("contract.contract_unknown", contract_id=CONTRACT))
-    twice = AgreeRoyaltyTerms(**{**TERMS, "schedules": (FIVE, FIVE)})
+    twice = elsewhere(schedules=(FIVE, FIVE))
     refusal = Rejected("contract.schedules_overlap", effective_from=date(2020, 1, 1))
     scenario(royalty_terms, when=twice, at=MAY, then=refusal)
 

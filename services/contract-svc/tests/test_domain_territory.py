@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from contract.domain.territory import (
+    SHEETS,
     AreaReleased,
     AreaReserved,
     ReleaseArea,
@@ -11,6 +12,8 @@ from contract.domain.territory import (
     around,
     releases,
     reservations,
+    sheet_id,
+    sheets,
     territories,
     territory_id,
 )
@@ -67,10 +70,17 @@ def test_a_part_of_a_taken_area_and_the_whole_around_one_are_taken_too() -> None
     scenario(territories, given=[first], when=beside, at=NOW, then=reserved(beside))
 
 
-def test_who_does_not_want_it_exclusively_is_kept_out_all_the_same_and_reserves_nothing() -> None:
-    plain = AreaGrant(area="US-AK")
-    scenario(territories, given=[ANAS], when=reserve(BEN, plain), at=NOW, then=taken("US-AK"))
-    scenario(territories, when=reserve(BEN, plain), at=NOW, then=[])
+def test_who_does_not_want_it_exclusively_is_kept_out_all_the_same_and_keeps_the_next_from_it() -> None:
+    plain = reserve(BEN, AreaGrant(area="US-AK"))
+    scenario(territories, given=[ANAS], when=plain, at=NOW, then=taken("US-AK"))
+    scenario(territories, when=plain, at=NOW, then=reserved(plain))
+    looks = plain.model_copy(update={"looks_only": True})
+    scenario(territories, when=looks, at=NOW, then=[])
+    scenario(territories, given=[ANAS], when=looks, at=NOW, then=taken("US-AK"))
+    granted = Rejected("contract.area_granted", area="US-AK", granted="US-AK", brand=None, channel=None, until=END)
+    scenario(territories, given=[reserved(plain)], when=reserve(ANA, exclusive()), at=NOW, then=granted)
+    beside = reserve(ANA, AreaGrant(area="US-AK"))
+    scenario(territories, given=[reserved(plain)], when=beside, at=NOW, then=reserved(beside))
 
 
 def test_another_brand_channel_or_time_is_another_matter() -> None:
@@ -118,10 +128,22 @@ def test_a_contract_reserves_each_area_and_those_around_it_and_releases_the_same
             "royalties": [{"percent": "5"}],
         }
     )
-    sends = list(reservations(ANA, ANA, terms, starts_on=START, until=END))
-    assert [send.id for send in sends] == [territory_id(area) for area in ("US-AK-99501", "US-AK", "US", "US-WA", "US")]
+    wanted = [send.id for send in reservations(ANA, ANA, terms, starts_on=START, until=END)]
+    everywhere = [
+        id
+        for area in ("US-AK-99501", "US-AK", "US")
+        for id in (territory_id(area), *(sheet_id(area, sheet) for sheet in range(SHEETS)))
+    ]
+    somewhere = [id for area in ("US-WA", "US") for id in (territory_id(area), sheet_id(area, ANA.int % SHEETS))]
+    assert wanted == everywhere + somewhere
     freed = [send.id for send in releases(ANA, terms)]
-    assert freed == [territory_id(area) for area in ("US-AK-99501", "US-AK", "US")]
+    assert freed == [*everywhere, sheet_id("US-WA", ANA.int % SHEETS)]
+
+
+@given(st.uuids(), st.uuids(), st.booleans())
+def test_an_exclusive_grant_meets_every_other_on_some_sheet(one: UUID, other: UUID, exclusively: bool) -> None:
+    there = set(sheets(one, exclusive()))
+    assert there & set(sheets(other, AreaGrant(area="US-AK", exclusive=exclusively)))
 
 
 PARTS = st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=3).map("-".join)

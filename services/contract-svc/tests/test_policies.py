@@ -7,12 +7,12 @@ import pytest
 from contract.domain.breach import LapseCure, NoticeBreach
 from contract.domain.contract import DraftContract, contracts
 from contract.domain.disclosure import OpenSigningWindow
-from contract.domain.negotiation import LapseOffer, OpenNegotiation, TermsOffered, negotiations
+from contract.domain.negotiation import EndWithoutContract, LapseOffer, OpenNegotiation, TermsOffered, negotiations
 from contract.domain.shipped import SHIPPED
 from contract.domain.signature import ContractExecuted, ContractWithdrawn, PartySigned
 from contract.domain.standing import Party
 from contract.domain.term import BringIntoForce, ExpireContract, OpenRenewal, TermExtended
-from contract.domain.territory import ReleaseArea, ReserveArea, territories, territory_id
+from contract.domain.territory import ReleaseArea, ReserveArea, releases, reservations, territories, territory_id
 from contract.domain.transfer import CompleteTransfer, TransferConsented
 from contract.policies import POLICIES, InForce, carry_on, open_negotiation, serve_notice
 from engine import CancelTimer, Reaction, Send, SetTimer
@@ -167,13 +167,20 @@ def test_what_ends_gives_its_exclusive_areas_free_and_a_terminated_contract_does
 ) -> None:
     held = terms(grants=[{"area": "US-AK", "exclusive": True}, {"area": "US-WA"}])["terms"]
     ids = {"contract_id": contract, "partner_id": partner}
-    freed = [
-        Send(territories, territory_id(area), ReleaseArea(area=area, contract_id=contract)) for area in ("US-AK", "US")
-    ]
+    freed = list(releases(contract, held))
+    assert Send(territories, territory_id("US"), ReleaseArea(area="US", contract_id=contract)) in freed
     assert follows(ContractExpired(**ids), held) == freed
-    assert follows(ContractWithdrawn(**ids, reason="no site"), held) == freed
     timers = [CancelTimer(f"{contract}/{what}") for what in ("expiry", "renewal", "transfer")]
     assert follows(ContractTerminated(**ids, reason="unpaid"), held) == [*timers, *freed]
+
+
+def test_a_withdrawn_contract_gives_its_areas_free_and_lets_its_negotiation_lapse(
+    partner: UUID, contract: UUID, negotiation: UUID, terms: Terms
+) -> None:
+    held = terms(grants=[{"area": "US-AK"}])["terms"]
+    withdrawn = ContractWithdrawn(contract_id=contract, partner_id=partner, reason="no site")
+    lapse = Send(negotiations, negotiation, EndWithoutContract(reason="no site"))
+    assert follows(withdrawn, held) == [lapse, *releases(contract, held)]
 
 
 def test_a_transferred_contract_takes_its_areas_along(partner: UUID, contract: UUID, terms: Terms) -> None:
@@ -189,7 +196,9 @@ def test_a_transferred_contract_takes_its_areas_along(partner: UUID, contract: U
         starts_on=day,
         until=None,
     )
-    assert follows(transferred, held) == [Send(territories, territory_id("ES"), command)]
+    sends = follows(transferred, held)
+    assert sends[0] == Send(territories, territory_id("ES"), command)
+    assert sends == list(reservations(contract, UUID(int=9), held, starts_on=day, until=None))
 
 
 def test_nothing_follows_from_the_rest(partner: UUID, contract: UUID) -> None:

@@ -10,9 +10,11 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from contract.domain.negotiation import contract_id, negotiation_id
-from contract.domain.royalty import RecountRoyalty, TakePayment, royalty_statements, statement_id
+from contract.domain.royalty import RecountRoyalty, royalty_statements
 from contract.domain.royalty_figures import DaySales
+from contract.domain.royalty_payment import TakeRoyaltyPayment
 from contract.domain.royalty_sale import TakeSale, royalty_sales
+from contract.domain.royalty_statement import statement_id
 from contract.royalty_counting import Count
 from contract.royalty_policies import count_anew, take_reported
 from devstack.serving import ClientOf, Others, Said
@@ -96,11 +98,13 @@ async def becomes(api: httpx.AsyncClient, status: str) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.fixture
-async def in_force(api: httpx.AsyncClient, registers: Registers) -> None:
-    """A contract in Alaska, in force from 1 February 2000, with royalty terms."""
+ORDINARY: dict[str, Any] = {"jurisdiction": "US-AK", "grants": [{"area": "US-AK"}], "royalties": [{"percent": "5"}]}
+
+
+async def comes_into_force(api: httpx.AsyncClient, registers: Registers, **royalties: Any) -> None:
+    """A contract in Alaska, in force from 1 February 2000."""
     await registers(PARTNER)
-    terms = {"jurisdiction": "US-AK", "grants": [{"area": "US-AK"}], "royalties": [{"percent": "5"}]}
+    terms = {**ORDINARY, **royalties}
     on = {"occurred_at": "2000-01-12T21:00:00Z"}
     await done(api, f"/negotiations/{NEGOTIATION}/offers", {"terms": terms, **on})
     await done(api, f"/negotiations/{NEGOTIATION}/partner-acceptance", {"round": 1, **on})
@@ -110,6 +114,12 @@ async def in_force(api: httpx.AsyncClient, registers: Registers) -> None:
         signs = {"party": party, "effective_from": "2000-02-01", "occurred_at": "2000-01-29T21:00:00Z"}
         await done(api, f"/contracts/{CONTRACT}/signatures", signs)
     await becomes(api, "in_force")
+
+
+@pytest.fixture
+async def in_force(api: httpx.AsyncClient, registers: Registers) -> None:
+    """A contract in Alaska, in force from 1 February 2000, whose royalties were agreed elsewhere."""
+    await comes_into_force(api, registers)
     await done(api, f"/contracts/{CONTRACT}/royalty-terms", TERMS, method="PUT")
 
 
@@ -277,6 +287,59 @@ async def test_the_partners_own_people_see_and_dispute_their_own_statements_and_
     assert (await theirs.post(f"/contracts/{CONTRACT}/royalty-statements", json=body)).status_code == 403
 
 
+@pytest.fixture
+async def by_its_terms(api: httpx.AsyncClient, registers: Registers) -> None:
+    """As `in_force`, and its own terms say how royalties are charged and paid."""
+    await comes_into_force(api, registers, royalty_currency="USD", royalty_due_days=15)
+
+
+@pytest.mark.usefixtures("by_its_terms")
+async def test_what_was_agreed_on_is_what_is_charged_and_an_addendum_changes_it(
+    api: httpx.AsyncClient, service: FastAPI, client_of: ClientOf, reports: Reports
+) -> None:
+    await reports()
+    terms = f"/contracts/{CONTRACT}/royalty-terms"
+    now = await read(api, terms)
+    assert (now["source"], now["currency"], now["due_days"], now["version"]) == ("contract", "USD", 15, 1)
+    assert [(each["percent"], each["effective_from"]) for each in now["schedules"]] == [("5", "2000-02-01")]
+    assert await refused(api, terms, TERMS, "PUT") == (409, "contract.royalties_by_contract")
+
+    lower = {**ORDINARY, "royalties": [{"percent": "4"}], "royalty_currency": "USD", "royalty_due_days": 30}
+    proposal = {"text": "Lower.", "effective_from": "2000-04-16", "terms": lower, "occurred_at": "2000-04-02T21:00:00Z"}
+    euros = {**proposal, "terms": {**lower, "royalty_currency": "EUR"}}
+    assert await refused(api, f"/contracts/{CONTRACT}/addenda", euros) == (409, "contract.not_by_addendum")
+    await done(api, f"/contracts/{CONTRACT}/addenda", proposal)
+    await done(api, f"/contracts/{CONTRACT}/addenda/1/signature", {"occurred_at": "2000-04-03T21:00:00Z"})
+    await reports(sale(1, "1000", "2000-04-15"), sale(2, "1000", "2000-04-16"))
+    assert [each["percent"] for each in (await read(api, terms))["schedules"]] == ["5", "4"]
+    await state(api)
+    stated = await read(api)
+    assert [(line["first_day"], line["amount"]) for line in stated["lines"]] == [
+        ("2000-04-01", "50.00"),
+        ("2000-04-16", "40.00"),
+    ]
+    assert (stated["due_on"], stated["terms_version"]) == ("2000-05-30", 2)
+    theirs = client_of(service, "partner", partner_id=PARTNER)
+    assert (await read(theirs, terms))["version"] == 2
+
+
+@pytest.mark.usefixtures("by_its_terms")
+async def test_a_statement_that_nobody_pays_is_overdue_when_its_day_is_over(
+    api: httpx.AsyncClient, reports: Reports
+) -> None:
+    await reports(sale(1, "1000"))
+    await state(api)
+    await reports()
+    assert (await api.put("/backfill?wait=30", json={"reached": "2000-05-16T07:59:00Z"})).status_code == 200
+    assert (await read(api, "/royalty-statements", overdue=True))["items"] == []
+    assert (await api.put("/backfill?wait=30", json={"reached": "2000-05-16T08:00:00Z"})).status_code == 200
+    [late] = (await read(api, "/royalty-statements", overdue=True))["items"]
+    assert (late["statement_id"], late["outstanding"]) == (str(STATEMENT), "50.00")
+    await reports(payment("50", "2000-05-20"))
+    now = await read(api)
+    assert (now["overdue"], now["days_late"], now["outstanding"]) == (False, 5, "0.00")
+
+
 @pytest.mark.usefixtures("in_force")
 async def test_two_who_state_a_period_at_once_make_one_statement(api: httpx.AsyncClient, reports: Reports) -> None:
     await reports(sale(1, "1000"))
@@ -305,7 +368,7 @@ def test_what_is_reported_is_taken_in() -> None:
         ),
     )
     [send] = take_reported(fact_of(payment("7", "2000-05-01"), occurred_at=NOW))
-    taken = TakePayment(
+    taken = TakeRoyaltyPayment(
         payment_id=UUID(int=1),
         partner_id=PARTNER,
         amount=Decimal(7),

@@ -395,6 +395,8 @@ async def test_of_two_who_sign_for_the_same_area_at_once_exactly_one_gets_it(ent
     winner, loser = walks if answers[0].status_code == 201 else walks[::-1]
     await winner.done(winner.us, f"{winner.contract}/withdrawal", "2016-01-23", reason="No site.")
     await winner.followed()
+    lapsed = await winner.see(winner.negotiation)
+    assert (lapsed["status"], lapsed["lapsed_because"]) == ("lapsed", "No site."), "so the prospect is closed"
     await loser.done(loser.us, f"{loser.contract}/signatures", "2016-01-24", party="principal")
 
 
@@ -406,6 +408,23 @@ async def test_nobody_gets_exclusively_what_others_sell_in_already(enter: Enter)
     await second.done(second.us, f"{second.contract}/disclosure", "2016-01-07")
     told = await second.refused(second.us, f"{second.contract}/signatures", "2016-01-22", party="principal")
     assert (told["code"], told["area"], told["granted"]) == ("contract.area_granted", "US-WI", "US-WI-53202")
+
+
+async def test_of_an_exclusive_and_an_ordinary_signature_at_once_exactly_one_wins(enter: Enter) -> None:
+    """The one would be in the other's area: neither is signed unseen."""
+    walks = [await enter(), await enter()]
+    for walk, grant in zip(walks, ({"area": "US-WI", "exclusive": True}, {"area": "US-WI-53202"}), strict=True):
+        await walk.agree(grants=[grant])
+        await walk.done(walk.us, f"{walk.contract}/disclosure", "2016-01-07")
+    answers = await asyncio.gather(
+        *(walk.say(walk.us, f"{walk.contract}/signatures", "2016-01-22", party="principal") for walk in walks)
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 409], [answer.text for answer in answers]
+    exclusive, ordinary = answers
+    if exclusive.status_code == 409:
+        assert exclusive.json()["code"] == "contract.area_granted"
+    else:
+        assert ordinary.json()["code"] == "contract.area_taken"
 
 
 async def test_of_a_last_signature_and_a_withdrawal_at_once_exactly_one_wins(enter: Enter) -> None:

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 STANDARD: dict[str, Any] = {
     "title": "Franchisees",
     "dimensions": [{"code": "experience", "weight": "60"}, {"code": "location", "weight": "40"}],
-    "gates": ["own_funds"],
+    "gates": [{"code": "own_funds", "kind": "capital"}],
 }
 SCORES: dict[str, Any] = {
     "standard": "franchise",
@@ -104,7 +104,15 @@ async def approved(api: httpx.AsyncClient, service: FastAPI, *legal_names: str) 
 
 @pytest.fixture
 async def standard(api: httpx.AsyncClient) -> None:
-    await done(api, "/standards/franchise", STANDARD, method="PUT")
+    await published(api, STANDARD)
+
+
+async def published(api: httpx.AsyncClient, content: dict[str, Any]) -> None:
+    """Drafted, and made the version by which applications are scored."""
+    at = "/standards/franchise"
+    known = (await api.get(at)).is_success
+    await done(api, f"{at}/draft", {"content": content}, method="PUT", seen=at if known else None)
+    await done(api, f"{at}/publication", {}, seen=at)
 
 
 @pytest.fixture
@@ -193,21 +201,32 @@ async def types(api: httpx.AsyncClient, path: str) -> list[str]:
 # -- standards
 
 
-async def test_a_standard_is_published_revised_and_read(api: httpx.AsyncClient) -> None:
-    assert (await done(api, "/standards/franchise", STANDARD, method="PUT"))["version"] == 1
-    assert (await done(api, "/standards/franchise", STANDARD, method="PUT"))["events"] == []
-    revised = {**STANDARD, "gates": []}
-    blind = await problem(api, "/standards/franchise", revised, method="PUT")
-    assert (blind["status"], blind["code"], blind["actual"]) == (428, "version_needed", 1)
-    seen = "/standards/franchise"
-    assert (await done(api, "/standards/franchise", revised, method="PUT", seen=seen))["version"] == 2
-    assert await types(api, "/standards/franchise") == ["StandardPublished"] * 2
+async def test_a_standard_is_drafted_published_revised_and_read(api: httpx.AsyncClient) -> None:
+    at = "/standards/franchise"
+    assert (await done(api, f"{at}/draft", {"content": STANDARD}, method="PUT"))["version"] == 1
+    assert (await done(api, f"{at}/draft", {"content": STANDARD}, method="PUT"))["events"] == []
+    unpublished = await problem(api, f"/applications/{await applied(api)}/scores", SCORES)
+    assert (unpublished["status"], unpublished["code"]) == (404, "partner.standard_unknown")
+    assert (await problem(api, f"{at}/publication", {}))["code"] == "version_needed"
+    assert (await done(api, f"{at}/publication", {}, seen=at))["version"] == 2
+    revised = {"content": {**STANDARD, "gates": []}}
+    blind = await problem(api, f"{at}/draft", revised, method="PUT")
+    assert (blind["status"], blind["code"], blind["actual"]) == (428, "version_needed", 2)
+    await done(api, f"{at}/draft", revised, method="PUT", seen=at)
+    await done(api, f"{at}/draft/discarding", {})
+    assert (await problem(api, f"{at}/publication", {}, seen=at))["code"] == "partner.nothing_drafted"
+    await published(api, {**STANDARD, "gates": []})
+    assert (await types(api, at))[-4:] == [
+        "StandardDrafted",
+        "StandardDraftDiscarded",
+        "StandardDrafted",
+        "StandardPublished",
+    ]
     (standard,) = await items(api, "/standards")
-    assert standard == await got(api, "/standards/franchise")
-    assert (standard["version"], standard["gates"]) == (2, [])
-    assert [(d["code"], d["weight"]) for d in standard["dimensions"]] == [("experience", "60"), ("location", "40")]
-    light = {**STANDARD, "dimensions": [{"code": "location", "weight": "99"}]}
-    refused = await problem(api, "/standards/franchise", light, method="PUT")
+    assert standard == await got(api, at)
+    assert (standard["version"], standard["terms"]["gates"], standard["draft"]) == (2, [], None)
+    light = {"content": {**STANDARD, "dimensions": [{"code": "location", "weight": "99"}]}}
+    refused = await problem(api, f"{at}/draft", light, method="PUT", seen=at)
     assert (refused["status"], refused["code"], refused["total"]) == (409, "partner.weights_do_not_total_100", "99")
 
 
@@ -256,8 +275,7 @@ async def test_an_application_is_scored_refused_overridden_and_registered(
 async def test_an_application_keeps_the_version_that_it_was_scored_by(api: httpx.AsyncClient) -> None:
     first, second = await applied(api, "FIRST"), await applied(api, "SECOND")
     await done(api, f"/applications/{first}/scores", SCORES)
-    seen = "/standards/franchise"
-    await done(api, "/standards/franchise", {**STANDARD, "gates": []}, method="PUT", seen=seen)
+    await published(api, {**STANDARD, "gates": []})
     await done(api, f"/applications/{second}/scores", {**SCORES, "gates": {}})
     versions = {each["legal_name"]: each["standard_version"] for each in await items(api, "/applications")}
     assert versions == {"FIRST": 1, "SECOND": 2}
@@ -484,7 +502,8 @@ async def test_each_route_needs_its_scope_and_the_past_needs_one_more(
     application = {"legal_name": "TESORO", "kind": "agent", "area": "US-AK", "outlet_name": "Tesoro"}
     id = uuid4()
     writes: list[tuple[str, str, dict[str, Any]]] = [
-        ("PUT", "/standards/franchise", STANDARD),
+        ("PUT", "/standards/franchise/draft", {"content": STANDARD}),
+        ("POST", "/standards/franchise/publication", {}),
         ("POST", "/applications", application),
         ("POST", f"/applications/{id}/approval", {}),
         ("POST", f"/applications/{id}/decline", {"reason": "No."}),

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-HEADERS = {"content-type": "application/x-ndjson", "idempotency-key": "fair 2026"}
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+HEADERS = {"content-type": "application/x-ndjson", "idempotency-key": "fair 2026", "traceparent": TRACE}
 
 
 def line(name: str, **changes: Any) -> str:
@@ -18,6 +19,9 @@ def line(name: str, **changes: Any) -> str:
 async def test_applications_come_in_by_one_upload_and_a_persons_name_is_sealed(
     service: FastAPI, caller: Callable[[str], httpx.AsyncClient]
 ) -> None:
+    async with service.state.engine.acquire() as db:  # as it was before jobs knew their trace
+        await db.execute("alter table import_job drop column traceparent, drop column tracestate")
+    await service.state.engine.migrate()
     api = caller("channel-manager")
     person = line("Jana Nov\u00e1k", sole_trader=True, outlet_name="Corner")
     upload = "\n".join([line("Aurora"), person, line("---"), line("Borealis", kind="pet")])
@@ -35,7 +39,9 @@ async def test_applications_come_in_by_one_upload_and_a_persons_name_is_sealed(
     assert len(found) == 2
     async with service.state.engine.acquire() as db:
         stored = await db.fetch("select data::text from event union all select data::text from import_piece")
+        traces = await db.fetch("select traceparent from event where stream like 'application-%' and version = 1")
     assert not any("Jana" in row["data"] for row in stored)
+    assert [row["traceparent"] for row in traces] == [TRACE, TRACE]
     again = await api.post("/applications/imports", content=upload.encode(), headers=HEADERS)
     assert again.json() == job
     assert len((await api.get("/applications")).json()["items"]) == 2

@@ -43,7 +43,9 @@ def registered(api: httpx.AsyncClient, service: FastAPI, done: Done) -> Callable
     async def register(name: str, **content: Any) -> UUID:
         if not (await api.get("/standards/franchise")).is_success:
             standard = {"title": "Franchisees", "dimensions": [{"code": "experience", "weight": "100"}], "gates": []}
-            assert (await api.put("/standards/franchise", json=standard)).is_success
+            assert (await api.put("/standards/franchise/draft", json={"content": standard})).is_success
+            draft = {"If-Match": '"1"'}
+            assert (await api.post("/standards/franchise/publication", json={}, headers=draft)).is_success
         body = {"legal_name": name, "kind": "agent", "area": "ES-MD", "outlet_name": "Centro", **content}
         application = (await done("POST", "/applications", 201, **body))["id"]
         scores = {"standard": "franchise", "scores": {"experience": 90}, "gates": {}}

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,30 +13,71 @@ from events.partner import (
     ApplicationScored,
     DimensionScore,
     ExternalRef,
+    GateResult,
     PartnerApplied,
 )
-from partner.domain.application import (
+from partner.domain.application import Apply, applications
+from partner.domain.approval import (
     ApplicationWithdrawn,
-    Apply,
     ApproveApplication,
-    DecideDuplicate,
     DeclineApplication,
-    DuplicateDecided,
     GateOverrideProposed,
-    HoldAsPossibleDuplicate,
     OverrideGates,
-    PossibleDuplicateHeld,
     RegistrationRequested,
-    ScoreApplication,
-    Status,
     WithdrawApplication,
-    applications,
 )
+from partner.domain.assessment import (
+    ApplicationScreened,
+    BusinessPlanProjected,
+    InterviewHeld,
+    ProjectBusinessPlan,
+    RecordInterview,
+    ScoreApplication,
+    ScreenApplication,
+)
+from partner.domain.candidate import Status
+from partner.domain.duplicate import DecideDuplicate, DuplicateDecided, HoldAsPossibleDuplicate, PossibleDuplicateHeld
+from partner.domain.economics import BusinessCase, project
+from partner.domain.investment import InvestmentTerms
 from partner.domain.registration import Registration
-from partner.domain.standard import Dimension, StandardTerms
+from partner.domain.standard import Dimension, Gate, StandardTerms
 from pydantic import ValidationError
 
-STANDARD = StandardTerms("franchise", 3, (Dimension("location", Decimal(100)),), ("own_funds",))
+STANDARD = StandardTerms(
+    code="franchise",
+    version=3,
+    title="Franchisees",
+    dimensions=(Dimension(code="location", weight=Decimal(100)),),
+    gates=(Gate(code="own_funds", kind="capital"),),
+)
+CASE = BusinessCase(
+    format="kiosk",
+    currency="EUR",
+    set_up=Decimal(100),
+    working_capital=Decimal(10),
+    own_funds=Decimal(50),
+    annual_sales=(Decimal(200),),
+    cost_of_goods_percent=Decimal(30),
+)
+TERMS = InvestmentTerms(
+    format="kiosk",
+    area="US",
+    version=2,
+    currency="EUR",
+    lowest_investment=Decimal(100),
+    highest_investment=Decimal(200),
+    own_funds=Decimal(40),
+    working_capital=Decimal(5),
+)
+
+
+def scored_by(standard: StandardTerms, score: str | None = "80", **gates: bool) -> ScoreApplication:
+    scores = {} if score is None else {"location": Decimal(score)}
+    return ScoreApplication(
+        standard=standard, scores=scores, gates=gates or {"own_funds": True}, figures={}, confidence={}, evidence={}
+    )
+
+
 OTHER = UUID("33333333-3333-4333-8333-333333333333")
 REASON = "Two stations of one road."
 
@@ -76,6 +117,7 @@ class Story:
             total=Decimal("80.00"),
             failed_gates=failed,
             scores=(DimensionScore(dimension="location", score=Decimal(80), weight=Decimal(100)),),
+            gates=(GateResult(gate="own_funds", passed=not failed),),
         )
 
     def decided(self, *, distinct: bool) -> DuplicateDecided:
@@ -86,7 +128,7 @@ class Story:
         return Apply(application_id=self.id, **{**content, **changes})
 
     def score(self, score: str = "80", *, passed: bool = True) -> ScoreApplication:
-        return ScoreApplication(standard=STANDARD, scores={"location": Decimal(score)}, gates={"own_funds": passed})
+        return scored_by(STANDARD, score, own_funds=passed)
 
 
 @pytest.fixture
@@ -131,13 +173,16 @@ def test_an_application_that_makes_no_sense_is_no_command(story: Story, wrong: d
 @pytest.mark.parametrize(
     "command",
     [
-        ScoreApplication(standard=STANDARD, scores={"location": Decimal(80)}, gates={"own_funds": True}),
+        scored_by(STANDARD),
         ApproveApplication(),
         OverrideGates(reason=REASON, by=("ana",)),
         DeclineApplication(reason=REASON),
         WithdrawApplication(),
         HoldAsPossibleDuplicate(looks_like=OTHER, looks_like_name="TESORO"),
         DecideDuplicate(distinct=True, reason=REASON),
+        ScreenApplication(standard=STANDARD, gates={"own_funds": True}, figures={}),
+        RecordInterview(held_on=date(2000, 1, 4), outcome="recommended", summary="Knows the trade."),
+        ProjectBusinessPlan(case=CASE, terms=TERMS),
     ],
 )
 def test_an_application_that_nobody_made_is_unknown(command: Command, now: datetime) -> None:
@@ -176,7 +221,7 @@ def test_a_decided_application_is_not_scored_anew(story: Story, now: datetime) -
 
 
 def test_scores_that_do_not_fit_the_standard_are_refused(story: Story, now: datetime) -> None:
-    command = ScoreApplication(standard=STANDARD, scores={}, gates={"own_funds": True})
+    command = scored_by(STANDARD, None, own_funds=True)
     refused = Rejected(
         "partner.scores_do_not_fit_standard",
         standard="franchise",
@@ -304,6 +349,141 @@ def test_a_closed_application_is_not_decided_otherwise(
     for command in commands:
         refused = Rejected("partner.application_closed", status=status)
         scenario(applications, given=[*story.until_scored, *endings[closed_by]], when=command, at=now, then=refused)
+
+
+# -- screening, interviews and the business plan
+
+
+def screen(*, passed: bool = True) -> ScreenApplication:
+    return ScreenApplication(standard=STANDARD, gates={"own_funds": passed}, figures={})
+
+
+def screened(story: Story, *, passed: bool = True) -> ApplicationScreened:
+    return ApplicationScreened(
+        application_id=story.id,
+        standard="franchise",
+        standard_version=3,
+        gates=(GateResult(gate="own_funds", passed=passed),),
+        failed_gates=() if passed else ("own_funds",),
+    )
+
+
+def test_an_applicant_is_screened_by_the_gates_before_anything_is_scored(story: Story, now: datetime) -> None:
+    scenario(applications, given=[story.applied], when=screen(passed=False), at=now, then=screened(story, passed=False))
+    given: list[Any] = [story.applied, screened(story)]
+    scenario(applications, given=given, when=screen(), at=now, then=[])
+    scenario(applications, given=given, when=screen(passed=False), at=now, then=screened(story, passed=False))
+    assert applications.fold(given).status is Status.SCREENED
+    refused = Rejected("partner.already_scored", standard="franchise")
+    scenario(applications, given=story.until_scored, when=screen(), at=now, then=refused)
+    closed = Rejected("partner.application_closed", status="declined")
+    scenario(applications, given=[story.applied, story.declined], when=screen(), at=now, then=closed)
+
+
+def test_what_was_screened_need_not_be_answered_again(story: Story, now: datetime) -> None:
+    command = ScoreApplication(
+        standard=STANDARD, scores={"location": Decimal(80)}, gates={}, figures={}, confidence={}, evidence={}
+    )
+    scenario(applications, given=[story.applied, screened(story)], when=command, at=now, then=story.scored)
+    given: list[Any] = [story.applied, screened(story, passed=False)]
+    scenario(applications, given=given, when=command, at=now, then=story.gate_failed)
+    other = command.model_copy(update={"standard": STANDARD.model_copy(update={"code": "retail"})})
+    with pytest.raises(Rejected, match="scores_do_not_fit_standard"):
+        applications.decide(other, applications.fold(given), now)
+
+
+def test_a_screened_figure_is_judged_by_the_minimum_of_the_version_that_scores(story: Story, now: datetime) -> None:
+    def asking(minimum: int) -> StandardTerms:
+        gate = Gate(code="own_funds", kind="capital", minimum=Decimal(minimum))
+        return STANDARD.model_copy(update={"gates": (gate,)})
+
+    screening = ScreenApplication(standard=asking(40), gates={}, figures={"own_funds": Decimal(50)})
+    events = applications.decide(screening, applications.fold([story.applied]), now)
+    state = applications.fold([story.applied, *events])
+    assert state.screening is not None
+    assert state.screening.gates[0].passed
+    command = ScoreApplication(
+        standard=asking(60), scores={"location": Decimal(80)}, gates={}, figures={}, confidence={}, evidence={}
+    )
+    (scored,) = applications.decide(command, state, now)
+    assert isinstance(scored, ApplicationScored)
+    assert scored.failed_gates == ("own_funds",)
+
+
+def talked(outcome: Any = "recommended", day: int = 4) -> RecordInterview:
+    return RecordInterview(held_on=date(2000, 1, day), outcome=outcome, summary="Knows the trade.")
+
+
+def held(story: Story) -> InterviewHeld:
+    return InterviewHeld(
+        application_id=story.id, held_on=date(2000, 1, 4), outcome="recommended", summary="Knows the trade."
+    )
+
+
+def test_an_interview_comes_after_the_scores_and_before_the_decision(story: Story, now: datetime) -> None:
+    scenario(applications, given=story.until_scored, when=talked(), at=now, then=held(story))
+    interviewed: list[Any] = [*story.until_scored, held(story)]
+    scenario(applications, given=interviewed, when=talked(), at=now, then=[])
+    assert applications.fold(interviewed).status is Status.INTERVIEWED
+    assert applications.fold([*interviewed, story.gate_failed]).status is Status.INTERVIEWED
+    scenario(applications, given=interviewed, when=ApproveApplication(), at=now, then=story.approved)
+    early = Rejected("partner.application_not_scored")
+    scenario(applications, given=[story.applied], when=talked(), at=now, then=early)
+    tomorrow = Rejected("partner.interview_not_yet_held", held_on=date(2000, 1, 6))
+    scenario(applications, given=story.until_scored, when=talked(day=6), at=now, then=tomorrow)
+    late = Rejected("partner.application_closed", status="approved")
+    scenario(applications, given=story.until_approved, when=talked(), at=now, then=late)
+
+
+def test_where_the_standard_asks_for_an_interview_nobody_is_approved_without(story: Story, now: datetime) -> None:
+    scored = story.scored.model_copy(update={"interview_required": True})
+    refused = Rejected("partner.interview_needed", standard="franchise", standard_version=3)
+    scenario(applications, given=[story.applied, scored], when=ApproveApplication(), at=now, then=refused)
+    given = [story.applied, scored, held(story)]
+    scenario(applications, given=given, when=ApproveApplication(), at=now, then=story.approved)
+
+
+def test_only_who_has_a_role_of_the_standard_overrides_its_gates(story: Story, now: datetime) -> None:
+    scored = story.gate_failed.model_copy(update={"override_roles": ("franchise-director",)})
+    given = [story.applied, scored]
+    refused = Rejected("partner.override_needs_role", roles=["franchise-director"])
+    for roles in ((), ("channel-manager",)):
+        plain = OverrideGates(reason=VOUCHED, by=("ana",), roles=roles)
+        scenario(applications, given=given, when=plain, at=now, then=refused)
+    director = OverrideGates(reason=VOUCHED, by=("ana",), roles=("channel-manager", "franchise-director"))
+    then = GateOverrideProposed(application_id=story.id, reason=VOUCHED, by=("ana",), roles=director.roles)
+    scenario(applications, given=given, when=director, at=now, then=then)
+
+
+def planned(story: Story, terms: InvestmentTerms = TERMS) -> BusinessPlanProjected:
+    return BusinessPlanProjected(application_id=story.id, case=CASE, terms=terms, projection=project(CASE, terms))
+
+
+def test_a_business_plan_keeps_the_version_that_it_was_judged_by(story: Story, now: datetime) -> None:
+    command = ProjectBusinessPlan(case=CASE, terms=TERMS)
+    scenario(applications, given=[story.applied], when=command, at=now, then=planned(story))
+    scenario(applications, given=[story.applied, planned(story)], when=command, at=now, then=[])
+    newer = TERMS.model_copy(update={"version": 3, "own_funds": Decimal(60)})
+    anew = ProjectBusinessPlan(case=CASE, terms=newer)
+    scenario(applications, given=[story.applied, planned(story)], when=anew, at=now, then=planned(story, newer))
+    late = Rejected("partner.application_closed", status="approved")
+    scenario(applications, given=story.until_approved, when=command, at=now, then=late)
+
+
+def test_a_plan_that_falls_short_refuses_approval_as_a_failed_gate_does(
+    story: Story, now: datetime, partner: UUID
+) -> None:
+    short = planned(story, TERMS.model_copy(update={"own_funds": Decimal(60)}))
+    given = [*story.until_scored, short]
+    refused = Rejected("partner.gates_failed", gates=["investment.own_funds"])
+    scenario(applications, given=given, when=ApproveApplication(), at=now, then=refused)
+    override = OverrideGates(reason=VOUCHED, by=("ana",))
+    approved = ApplicationApproved(application_id=story.id, partner_id=partner, override_reason=VOUCHED)
+    then = [approved, RegistrationRequested(registration=story.registration)]
+    scenario(applications, given=[*given, proposed(story, "ben")], when=override, at=now, then=then)
+    # A new plan has the first person asked again.
+    again = [*given, proposed(story, "ben"), short]
+    scenario(applications, given=again, when=override, at=now, then=proposed(story, "ana"))
 
 
 # -- possible duplicates

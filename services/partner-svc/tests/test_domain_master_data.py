@@ -22,7 +22,7 @@ from events.partner import (
     PersonErased,
     TaxId,
 )
-from partner.domain.checklist import OPENING_CHECKLIST, ChangeOutlet, ChecklistDrawnUp
+from partner.domain.checklist import OPENING_CHECKLIST
 from partner.domain.master_data import (
     ChangeDetails,
     ErasePerson,
@@ -30,6 +30,7 @@ from partner.domain.master_data import (
     LinkExternalReference,
     RemoveContact,
 )
+from partner.domain.outlet import ChangeOutlet, ChecklistDrawnUp
 from partner.domain.partner import partners
 from partner.domain.registration import Registration, outlet_id
 from pydantic import ValidationError

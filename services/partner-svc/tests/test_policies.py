@@ -18,15 +18,13 @@ from events.contract import (
     PartnerSigned,
 )
 from events.partner import ApplicationApproved, SuspensionCause
+from events.performance import MetricScore, PartnerEvaluated
 from events.risk import RestrictionImposed, RestrictionLifted, RiskResolved
 from events.training import TrainingAssigned, TrainingCompleted, TrainingFailed
-from partner.domain.application import (
-    DuplicateDecided,
-    HoldAsPossibleDuplicate,
-    PossibleDuplicateHeld,
-    RegistrationRequested,
-    applications,
-)
+from partner.domain.application import applications
+from partner.domain.approval import RegistrationRequested
+from partner.domain.contracts import LapseProspect
+from partner.domain.duplicate import DuplicateDecided, HoldAsPossibleDuplicate, PossibleDuplicateHeld
 from partner.domain.launch import (
     BringContractIntoForce,
     EndContract,
@@ -34,18 +32,29 @@ from partner.domain.launch import (
     RequireTraining,
     TakeOnContract,
 )
-from partner.domain.partner import LapseProspect, RegisterPartner, partners
+from partner.domain.membership import ConsiderEvaluation
+from partner.domain.partner import RegisterPartner, partners
+from partner.domain.programme import ProgrammeTerms
 from partner.domain.registration import ClaimName, NameClaimed, NameContested, Registration, name_id, registered_names
 from partner.domain.suspension import LiftSuspension, Suspend
-from partner.policies import POLICIES, follow_contracts, follow_restrictions, follow_trainings, register
+from partner.policies import (
+    POLICIES,
+    follow_contracts,
+    follow_evaluations,
+    follow_restrictions,
+    follow_trainings,
+    register,
+)
 
 NOW = datetime(2000, 1, 9, 21, tzinfo=UTC)
 OTHER, CONTRACT, ENROLMENT, RESTRICTION = (UUID(int=n) for n in range(1, 5))
 EVIDENCE = (UUID(int=5), UUID(int=6))
 
 
-def reactions(policy: str, event: Event) -> list[Any]:
-    return list({p.name: p.react for p in POLICIES}[policy](fact_of(event, occurred_at=NOW)))
+def reactions(policy: str, event: Event, *gathered: Any) -> list[Any]:
+    found = {p.name: p for p in POLICIES}[policy]
+    given = gathered or ((None,) if found.gather is not None else ())
+    return list(found.react(fact_of(event, occurred_at=NOW), *given))
 
 
 # -- registration
@@ -219,10 +228,59 @@ def test_a_flag_alone_suspends_nobody(partner: UUID) -> None:
     assert reactions("restrictions", resolved) == []
 
 
-def test_the_policies_hear_the_house_itself_and_three_services() -> None:
+def test_the_policies_hear_the_house_itself_and_four_services() -> None:
     assert {policy.name: (policy.source, policy.react) for policy in POLICIES} == {
         "registration": ("partner", register),
         "contracts": ("contract", follow_contracts),
         "trainings": ("training", follow_trainings),
         "restrictions": ("risk", follow_restrictions),
+        "evaluations": ("performance", follow_evaluations),
     }
+
+
+# -- evaluations
+
+
+def programme(**changes: Any) -> ProgrammeTerms:
+    said = {
+        "code": "stars",
+        "version": 2,
+        "title": "Stars",
+        "kinds": ["franchisee"],
+        "period": "year",
+        "tiers": [{"code": "member", "title": "Member"}, {"code": "gold", "title": "Gold"}],
+    }
+    return ProgrammeTerms.model_validate({**said, **changes})
+
+
+def evaluated(partner: UUID) -> PartnerEvaluated:
+    line = MetricScore(metric="hygiene", value=Decimal(9), observations=3, score=Decimal(91), weight=Decimal(100))
+    return PartnerEvaluated(
+        partner_id=partner,
+        period="2001",
+        scorecard="inspections",
+        scorecard_version=1,
+        scores=(line,),
+        total=Decimal(91),
+        band="good",
+        trend=None,
+        percentile=None,
+        cohort_size=2,
+    )
+
+
+def test_an_evaluation_counts_in_the_programmes_of_its_kind_of_period_and_scorecard(partner: UUID) -> None:
+    stars, other = programme(), programme(scorecard="other")
+    [sent] = reactions("evaluations", evaluated(partner), [stars, other, programme(period="month")])
+    assert sent == Send(
+        partners,
+        partner,
+        ConsiderEvaluation(
+            terms=stars,
+            period="2001",
+            total=Decimal(91),
+            scores={"hygiene": Decimal(91)},
+            evaluation_id=fact_of(evaluated(partner), occurred_at=NOW).event_id,
+        ),
+    )
+    assert reactions("evaluations", evaluated(partner), []) == []

@@ -12,7 +12,7 @@ import pytest
 from devstack.serving import ClientOf, Others, Said, Serve
 from engine.runtime import Engine
 from events.contract import PartnerSigned
-from events.partner import PartnerRegistered
+from events.partner import PartnerKind, PartnerRegistered
 from fastapi import FastAPI
 from training.app import app as training_app
 
@@ -49,13 +49,13 @@ def signs(others: Others, training: FastAPI) -> Callable[..., Awaitable[None]]:
 def registers(others: Others, training: FastAPI) -> Callable[..., Awaitable[None]]:
     """`await registers(partner_id, ...)`: partner-svc says so, and training-svc has heard it."""
 
-    async def make(*ids: UUID) -> None:
+    async def make(*ids: UUID, kind: PartnerKind = "franchisee") -> None:
         said = [
             PartnerRegistered(
                 partner_id=id,
                 application_id=id,
                 legal_name="A",
-                kind="franchisee",
+                kind=kind,
                 area="US-AK",
                 outlet_id=id,
                 outlet_name="A",
@@ -76,7 +76,7 @@ def settles(training: FastAPI) -> Callable[[], Awaitable[None]]:
         while True:
             head = (await engine.log()).head
             assert await engine.published(head, 60)
-            for name in ("training.findings", "training.due"):
+            for name in ("training.findings", "training.due", "training.support", "training.expiry"):
                 assert await engine.handled(name, 60, position=head)
             assert not await engine.parked()
             if (await engine.log()).head == head:

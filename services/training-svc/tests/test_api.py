@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 from fastapi import FastAPI
-from training.domain.enrolment import enrolment_id
+from training.domain.enrolment_events import enrolment_id
 
 PARTNER = uuid4()
 Signs = Callable[..., Awaitable[None]]

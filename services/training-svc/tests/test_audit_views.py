@@ -25,16 +25,10 @@ from training.audit_views import (
     project_partners,
     project_templates,
 )
-from training.domain.audit_template import (
-    AuditTemplateDrafted,
-    AuditTemplatePublished,
-    AuditTemplateRetired,
-    Content,
-    Item,
-    Section,
-)
-from training.domain.corrective_action import CorrectiveActionWaived, EvidenceRejected, EvidenceSubmitted
-from training.domain.field_audit import FieldAuditRecorded, FieldAuditReturned
+from training.domain.action_events import CorrectiveActionWaived, EvidenceRejected, EvidenceSubmitted
+from training.domain.audit_events import FieldAuditRecorded, FieldAuditReturned
+from training.domain.audit_template import AuditTemplateDrafted, AuditTemplatePublished, AuditTemplateRetired
+from training.domain.template_content import Content, Item, Section
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = date(2026, 3, 2)
@@ -117,9 +111,9 @@ def test_each_step_of_a_corrective_action_is_shown() -> None:
 def test_who_registered_is_known_and_stays_so() -> None:
     names = {"legal_name": "A", "kind": "franchisee", "area": "US-AK", "outlet_name": "A"}
     registered = PartnerRegistered(partner_id=PARTNER, application_id=AUDIT, outlet_id=AUDIT, **names)
-    assert told(project_partners, registered) == [PARTNERS.upsert("partner_id", partner_id=PARTNER)]
+    assert told(project_partners, registered) == [PARTNERS.upsert("partner_id", partner_id=PARTNER, kind="franchisee")]
     lapsed = PartnerLapsed(partner_id=PARTNER, reason="r")
-    assert told(project_partners, lapsed) == []
+    assert told(project_partners, lapsed) == [PARTNERS.update({"partner_id": PARTNER}, ended=True)]
 
 
 def test_what_is_recorded_here_is_written_with_the_append_and_partners_are_heard_of() -> None:

@@ -14,7 +14,7 @@ from hypothesis import assume
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 from training.domain.audit_scoring import CENT, Scored, score
-from training.domain.audit_template import Content, Item, Section
+from training.domain.template_content import Content, Item, Section
 
 
 def item(code: str, weight: str = "1", *, critical: bool = False) -> Item:

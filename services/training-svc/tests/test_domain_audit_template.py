@@ -11,13 +11,16 @@ from events import Event
 from pydantic import ValidationError
 from training.domain.audit_template import (
     SECTIONS,
+    AuditTemplateDraftDiscarded,
     AuditTemplateDrafted,
     AuditTemplatePublished,
     AuditTemplateRetired,
+    DiscardTemplateDraft,
     DraftTemplate,
     PublishTemplate,
     RetireTemplate,
     TemplateContent,
+    TemplateEvent,
     audit_templates,
 )
 
@@ -44,6 +47,16 @@ RETIRED = [*IN_USE, AuditTemplateRetired(code="food-safety")]
 
 def section(code: str, *items: dict[str, Any]) -> dict[str, Any]:
     return {"code": code, "title": code, "items": [{"title": "It is so", "weight": 1, **item} for item in items]}
+
+
+def test_a_draft_that_is_not_to_be_published_is_discarded() -> None:
+    discarded = AuditTemplateDraftDiscarded(code="food-safety")
+    given: list[TemplateEvent] = [drafted(FIRST), published(FIRST, 1), drafted(SECOND)]
+    scenario(audit_templates, given=given, when=DiscardTemplateDraft(), at=NOW, then=discarded)
+    scenario(audit_templates, given=[*given, discarded], when=DiscardTemplateDraft(), at=NOW, then=[])
+    assert audit_templates.fold([*given, discarded]).newest() == FIRST.content()
+    unknown = Unknown("training.audit_template_unknown")
+    scenario(audit_templates, when=DiscardTemplateDraft(), at=NOW, then=unknown)
 
 
 def test_a_draft_changes_nothing_for_audits_until_it_is_published_as_the_next_version() -> None:

@@ -11,7 +11,7 @@ from events import Event
 from events.training import CorrectiveActionOverdue, CorrectiveActionVerified
 from hypothesis import given as for_all
 from hypothesis import strategies as st
-from training.domain.corrective_action import (
+from training.domain.action_events import (
     BecomeOverdue,
     CorrectiveActionOpened,
     CorrectiveActionWaived,
@@ -24,8 +24,8 @@ from training.domain.corrective_action import (
     WaiveAction,
     WaiverProposed,
     action_id,
-    corrective_actions,
 )
+from training.domain.corrective_action import corrective_actions
 
 AUDIT, PARTNER, OUTLET = (UUID(int=n) for n in (1, 2, 3))
 ID = action_id(AUDIT, "cold")

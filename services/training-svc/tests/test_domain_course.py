@@ -12,6 +12,7 @@ from training.domain.course import (
     CourseEvent,
     CourseRetired,
     DefineCourse,
+    Module,
     RetireCourse,
     course_id,
     courses,
@@ -31,6 +32,11 @@ def content(**changes: Any) -> dict[str, Any]:
         "time_zone": "America/Anchorage",
         **changes,
     }
+
+
+def define(**changes: Any) -> DefineCourse:
+    said = content(**changes)
+    return DefineCourse.model_validate({**said, "modules": [vars(each) for each in said.pop("modules", ())]})
 
 
 def defined(**changes: Any) -> CourseDefined:
@@ -53,12 +59,13 @@ def test_a_course_is_defined_in_its_first_version() -> None:
         {"validity_months": None},
         {"max_attempts": 2},
         {"time_zone": "UTC"},
+        {"modules": (Module("cold", "Cold chain"), Module("art", "Latte art", required=False))},
+        {"required_of": ("agent", "franchisee")},
+        {"expiring_days": 60},
     ],
 )
 def test_each_change_of_a_course_is_a_new_version(change: dict[str, Any]) -> None:
-    scenario(
-        courses, given=[defined()], when=DefineCourse(**content(**change)), at=NOW, then=defined(version=2, **change)
-    )
+    scenario(courses, given=[defined()], when=define(**change), at=NOW, then=defined(version=2, **change))
 
 
 def test_versions_count_on_also_when_the_content_returns_to_an_earlier_one() -> None:
@@ -128,3 +135,18 @@ def test_the_state_survives_a_snapshot() -> None:
         state = courses.fold(events)
         adapter = TypeAdapter(Course)
         assert adapter.validate_json(adapter.dump_json(state)) == state
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"modules": [{"code": "cold", "title": "A"}, {"code": "cold", "title": "B"}]},
+        {"required_for_launch": False, "required_of": ["agent"]},
+        {"required_of": ["nobody"]},
+        {"expiring_days": 0},
+    ],
+    ids=["module-twice", "required-of-some-and-not-at-all", "no-kind", "no-days"],
+)
+def test_a_course_that_does_not_hold_together_is_none(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        DefineCourse(**content(**wrong))

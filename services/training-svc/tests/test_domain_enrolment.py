@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,20 +12,26 @@ from events.training import CertificateExpired, TrainingAssigned, TrainingComple
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
-from training.domain.course import CourseTerms
-from training.domain.days import months_later
-from training.domain.enrolment import (
+from training.domain.course import CourseTerms, Module
+from training.domain.days import months_later, start_of
+from training.domain.enrolment import enrolments
+from training.domain.enrolment_events import (
+    CertificateExpiring,
     CertificateIssued,
+    CompleteModule,
+    CurriculumAssigned,
     Enrolment,
+    EnrolmentEvent,
     ExpireCertificate,
+    ModuleCompleted,
     OpenRenewal,
     RecordAssessment,
     RenewalOpened,
     StartTraining,
     TrainingStarted,
+    WarnOfExpiry,
     assignment,
     enrolment_id,
-    enrolments,
 )
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")
@@ -64,7 +71,8 @@ def completed(score: str = "91.5", until: date | None = UNTIL) -> TrainingComple
 
 
 def issued(on: date = date(2000, 3, 8), until: date | None = UNTIL, at: datetime | None = AFTER) -> CertificateIssued:
-    return CertificateIssued(enrolment_id=ID, issued_on=on, valid_until=until, expires_at=at)
+    warned = None if until is None else start_of(until - timedelta(days=30), "America/Anchorage")
+    return CertificateIssued(enrolment_id=ID, issued_on=on, valid_until=until, expires_at=at, expiring_at=warned)
 
 
 def failed(score: str, left: int) -> TrainingFailed:
@@ -389,3 +397,70 @@ def test_the_state_survives_a_snapshot(events: list[Any]) -> None:
     state = enrolments.fold(events)
     adapter = TypeAdapter(Enrolment)
     assert adapter.validate_json(adapter.dump_json(state)) == state
+
+
+# -- modules, and a certificate whose last day comes near
+
+MODULES = (Module("cold", "Cold chain"), Module("art", "Latte art", required=False), Module("fire", "Fire safety"))
+CURRICULUM = CurriculumAssigned(enrolment_id=ID, modules=MODULES, expiring_days=60)
+
+
+def module(code: str, on: date = date(2000, 3, 1)) -> ModuleCompleted:
+    return ModuleCompleted(enrolment_id=ID, module=code, completed_on=on)
+
+
+def test_an_enrolment_keeps_the_curriculum_of_the_day_it_was_assigned() -> None:
+    terms = replace(TERMS, modules=MODULES, expiring_days=60)
+    scenario(enrolments, when=assignment(PARTNER, terms), at=MARCH_1, then=[assigned(), CURRICULUM])
+
+
+def test_nobody_is_assessed_before_every_required_module_is_done() -> None:
+    given: list[EnrolmentEvent] = [assigned(), CURRICULUM, STARTED]
+    refusal = Rejected("training.modules_open", modules=["cold", "fire"])
+    scenario(enrolments, given=given, when=RecordAssessment(score=Decimal(90)), at=MARCH_1, then=refusal)
+    scenario(enrolments, given=given, when=CompleteModule(module="cold"), at=MARCH_1, then=module("cold"))
+    given += [module("cold")]
+    scenario(enrolments, given=given, when=CompleteModule(module="cold"), at=MARCH_1, then=[])
+    left = Rejected("training.modules_open", modules=["fire"])
+    scenario(enrolments, given=given, when=RecordAssessment(score=Decimal(90)), at=MARCH_1, then=left)
+    given += [module("fire")]
+    below = RecordAssessment(score=Decimal(50))
+    scenario(enrolments, given=given, when=below, at=MARCH_1, then=failed("50", 1))
+
+
+def test_a_module_is_one_of_the_course_and_is_gone_through_while_it_is_taken() -> None:
+    given: list[EnrolmentEvent] = [assigned(), CURRICULUM]
+    unknown = Unknown("training.module_unknown", module="sushi", modules=["cold", "art", "fire"])
+    scenario(enrolments, given=given, when=CompleteModule(module="sushi"), at=MARCH_1, then=unknown)
+    early = Rejected("training.not_started")
+    scenario(enrolments, given=given, when=CompleteModule(module="cold"), at=MARCH_1, then=early)
+    over = [*given, STARTED, module("cold"), module("fire"), completed(), issued()]
+    refusal = Rejected("training.not_under_way", standing="completed")
+    scenario(enrolments, given=over, when=CompleteModule(module="art"), at=MARCH_8, then=refusal)
+
+
+def test_a_certificate_is_said_to_expire_once_before_its_last_day() -> None:
+    given: list[EnrolmentEvent] = [assigned(), STARTED, completed(), issued()]
+    warn = WarnOfExpiry(valid_until=UNTIL)
+    begins = start_of(date(2002, 2, 6), "America/Anchorage")
+    early = Rejected("training.certificate_not_expiring", expiring_from=date(2002, 2, 6))
+    scenario(enrolments, given=given, when=warn, at=begins - timedelta(seconds=1), then=early)
+    expiring = CertificateExpiring(enrolment_id=ID, valid_until=UNTIL)
+    scenario(enrolments, given=given, when=warn, at=begins, then=expiring)
+    scenario(enrolments, given=[*given, expiring], when=warn, at=begins, then=[])
+    gone = Rejected("training.no_certificate")
+    scenario(enrolments, given=[assigned()], when=warn, at=begins, then=gone)
+    state = enrolments.fold([*given, expiring])
+    renewed = enrolments.fold(
+        [
+            RenewalOpened(enrolment_id=ID, opened_on=date(2002, 2, 7), attempts_left=2),
+            completed(until=date(2004, 2, 7)),
+            issued(date(2002, 2, 7), date(2004, 2, 7)),
+        ],
+        state,
+    )
+    assert (state.expiring, renewed.expiring) == (True, False)
+    other = Rejected("training.certificate_renewed", valid_until=date(2004, 2, 7))
+    with pytest.raises(Rejected) as refusal:
+        enrolments.decide(warn, renewed, begins)
+    assert refusal.value == other

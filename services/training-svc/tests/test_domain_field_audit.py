@@ -11,10 +11,9 @@ from engine.testing import scenario
 from events import Event
 from events.training import FieldAuditPublished, Finding
 from pydantic import ValidationError
+from training.domain.action_events import action_id
 from training.domain.audit_answers import Answer
-from training.domain.audit_template import Content, Item, Section, TemplateTerms
-from training.domain.corrective_action import action_id
-from training.domain.field_audit import (
+from training.domain.audit_events import (
     AuditContent,
     AuditRevision,
     FieldAuditRecorded,
@@ -24,9 +23,9 @@ from training.domain.field_audit import (
     ReturnAudit,
     ReviseAudit,
     audit_id,
-    field_audits,
-    shown_to,
 )
+from training.domain.field_audit import field_audits, shown_to
+from training.domain.template_content import Content, Item, Section, TemplateTerms
 
 PARTNER, OUTLET = (UUID(int=n) for n in (1, 2))
 ID = audit_id("auditor-app", "17")

@@ -6,30 +6,56 @@ from uuid import UUID
 from engine import CancelTimer, Send, SetTimer
 from engine.testing import fact_of
 from events.contract import ContractInForce, PartnerSigned
-from events.training import CorrectiveActionVerified, FieldAuditPublished, Finding
-from training.domain.corrective_action import (
+from events.training import CorrectiveActionVerified, FieldAuditPublished, Finding, ManualAcknowledged
+from training.domain.acknowledgement import (
+    AcknowledgementAsked,
+    AskAcknowledgement,
+    CallAcknowledgementOverdue,
+    acknowledgement_id,
+    acknowledgements,
+)
+from training.domain.action_events import (
     BecomeOverdue,
     CorrectiveActionOpened,
     CorrectiveActionWaived,
     OpenCorrectiveAction,
-    corrective_actions,
 )
+from training.domain.coaching_events import AgreedActionFollowedUp, CallActionOverdue, CoachingHeld, Followed, Guidance
+from training.domain.coaching_visit import coaching_visits
+from training.domain.corrective_action import corrective_actions
 from training.domain.course import CourseTerms
-from training.domain.enrolment import (
+from training.domain.enrolment import enrolments
+from training.domain.enrolment_events import (
     AssignTraining,
     CertificateIssued,
     ExpireCertificate,
     TrainingStarted,
+    WarnOfExpiry,
     enrolment_id,
-    enrolments,
 )
+from training.domain.manual import (
+    ManualContent,
+    ManualPublished,
+    ManualRetired,
+    ManualSent,
+    SendManual,
+    manual_id,
+    manuals,
+)
+from training.domain.support_plan import CallPlanOverrun, SupportPlanClosed, SupportPlanOpened, support_plans
 from training.policies import (
     POLICIES,
-    assign_what_launch_requires,
+    Joining,
+    PublishedManual,
+    Readers,
     expire_certificates,
     follow_findings,
     launch_courses,
+    readers,
+    support,
     watch_the_clock,
+    welcome,
+    what_joining_takes,
 )
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")
@@ -58,7 +84,7 @@ class Rows:
 
 
 def test_a_partner_who_signs_is_assigned_each_course_that_launch_requires() -> None:
-    sends = list(assign_what_launch_requires(fact_of(SIGNED, occurred_at=NOW), [HYGIENE, SAFETY]))
+    sends = list(welcome(fact_of(SIGNED, occurred_at=NOW), Joining([HYGIENE, SAFETY])))
     assert sends == [
         Send(
             enrolments,
@@ -91,18 +117,105 @@ def test_a_partner_who_signs_is_assigned_each_course_that_launch_requires() -> N
     ]
 
 
+MANUAL = PublishedManual(
+    "operations",
+    2,
+    ManualContent(
+        title="Operations",
+        document="dam://operations",
+        summary="New.",
+        kinds=("franchisee",),
+        acknowledge_within_days=10,
+        time_zone="UTC",
+    ),
+)
+
+
+def asks(partner_id: UUID) -> Send:
+    return Send(
+        acknowledgements,
+        acknowledgement_id(partner_id, "operations"),
+        AskAcknowledgement(
+            partner_id=partner_id,
+            manual="operations",
+            version=2,
+            title="Operations",
+            document="dam://operations",
+            within_days=10,
+            time_zone="UTC",
+        ),
+    )
+
+
+def test_a_partner_who_signs_is_asked_to_acknowledge_the_manuals_of_its_kind() -> None:
+    assert list(welcome(fact_of(SIGNED, occurred_at=NOW), Joining((), [MANUAL]))) == [asks(PARTNER)]
+
+
+# -- manuals, coaching, support plans
+
+PUBLISHED = ManualPublished(code="operations", version=2, content=MANUAL.content, published_on=date(2000, 3, 1))
+
+
+def test_a_published_manual_goes_to_a_page_of_partners_and_says_how_far_it_came() -> None:
+    page = Readers(MANUAL, [UUID(int=1), UUID(int=2)])
+    sends = list(support(fact_of(PUBLISHED, occurred_at=NOW), page))
+    further = Send(manuals, manual_id("operations"), SendManual(version=2, through=UUID(int=2)))
+    assert sends == [asks(UUID(int=1)), asks(UUID(int=2)), further]
+    sent = ManualSent(code="operations", version=2, through=UUID(int=2))
+    assert list(support(fact_of(sent, occurred_at=NOW), Readers(MANUAL, []))) == [], "so it ends by itself"
+
+
+async def test_who_is_next_is_looked_up_for_a_publication_and_its_pages_only() -> None:
+    rows = Rows({"partner_id": PARTNER})
+    assert await readers(rows, fact_of(PUBLISHED, occurred_at=NOW)) == Readers(MANUAL, [PARTNER])
+    assert "not ended" in rows.asked
+    elsewhere = Rows()
+    retired = ManualRetired(code="operations")
+    assert (await readers(elsewhere, fact_of(retired, occurred_at=NOW)), elsewhere.asked) == (None, "")
+
+
+def test_what_is_asked_for_agreed_on_or_planned_has_its_day() -> None:
+    id, at, day = UUID(int=7), NOW, date(2000, 3, 1)
+    asked = AcknowledgementAsked(
+        acknowledgement_id=id, partner_id=PARTNER, manual="operations", version=2, title="O", document="d",
+        asked_on=day, due_on=day, due_at=at, time_zone="UTC",
+    )  # fmt: skip
+    action = Followed(1, "Buy a thermometer", "partner", "manager", day, at)
+    guidance = (Guidance(topic="cold", note="n"),)
+    held = CoachingHeld(visit_id=id, partner_id=PARTNER, held_on=day, guidance=guidance, actions=(action,))
+    opened = SupportPlanOpened(
+        plan_id=id, partner_id=PARTNER, title="T", needs=("n",), visits_wanted=1, starts_on=day, ends_on=day,
+        ends_at=at, time_zone="UTC",
+    )  # fmt: skip
+    late = Send(acknowledgements, id, CallAcknowledgementOverdue(version=2))
+    undone = Send(coaching_visits, id, CallActionOverdue(number=1))
+    for event, timer in (
+        (asked, SetTimer(str(id), at, late)),
+        (held, SetTimer(f"{id}/1", at, undone)),
+        (opened, SetTimer(str(id), at, Send(support_plans, id, CallPlanOverrun()))),
+    ):
+        assert list(support(fact_of(event, occurred_at=NOW), None)) == [timer]
+    named = {"acknowledgement_id": id, "partner_id": PARTNER, "manual": "operations", "version": 2, "document": "d"}
+    done = ManualAcknowledged.model_validate({**named, "due_on": day, "acknowledged_on": day, "late": False})
+    followed = AgreedActionFollowedUp(visit_id=id, number=1, outcome="done", note="n", followed_up_on=day, late=False)
+    closed = SupportPlanClosed(plan_id=id, result="met", summary="s", closed_on=day)
+    for end, key in ((done, str(id)), (followed, f"{id}/1"), (closed, str(id))):
+        assert list(support(fact_of(end, occurred_at=NOW), None)) == [CancelTimer(key)]
+
+
 def test_other_facts_of_contracts_assign_nothing() -> None:
     in_force = fact_of(ContractInForce(contract_id=CONTRACT, partner_id=PARTNER), occurred_at=NOW)
-    assert list(assign_what_launch_requires(in_force, [HYGIENE])) == []
+    assert list(welcome(in_force, Joining([HYGIENE], [MANUAL]))) == []
 
 
 async def test_the_courses_are_looked_up_for_a_signature_only() -> None:
-    rows = Rows(vars(HYGIENE))
+    rows = Rows({**vars(HYGIENE), "modules": b"[]", "required_of": []})
     in_force = fact_of(ContractInForce(contract_id=CONTRACT, partner_id=PARTNER), occurred_at=NOW)
-    assert (await launch_courses(rows, in_force), rows.asked) == ((), "")
-    assert await launch_courses(rows, fact_of(SIGNED, occurred_at=NOW)) == (HYGIENE,)
+    assert (await what_joining_takes(rows, in_force), rows.asked) == (Joining(), "")
+    assert await launch_courses(rows, PARTNER) == (HYGIENE,)
     assert "required_for_launch" in rows.asked
     assert "active" in rows.asked
+    assert "known_partners" in rows.asked
 
 
 def test_a_certificate_sets_the_one_timer_of_its_enrolment_to_the_instant_after_its_last_day() -> None:
@@ -110,6 +223,17 @@ def test_a_certificate_sets_the_one_timer_of_its_enrolment_to_the_instant_after_
     issued = CertificateIssued(enrolment_id=id, issued_on=date(2000, 3, 8), valid_until=date(2002, 3, 8), expires_at=at)
     timers = list(expire_certificates(fact_of(issued, occurred_at=NOW)))
     assert timers == [SetTimer(str(id), at, Send(enrolments, id, ExpireCertificate(valid_until=date(2002, 3, 8))))]
+
+
+def test_a_certificate_is_said_to_expire_before_it_does() -> None:
+    id, warned, ends = enrolment_id(PARTNER, "hygiene"), NOW, NOW.replace(month=4)
+    issued = CertificateIssued(
+        enrolment_id=id, issued_on=NOW.date(), valid_until=date(2000, 3, 31), expires_at=ends, expiring_at=warned
+    )
+    first, _ = expire_certificates(fact_of(issued, occurred_at=NOW))
+    assert first == SetTimer(
+        f"{id}/expiring", warned, Send(enrolments, id, WarnOfExpiry(valid_until=date(2000, 3, 31)))
+    )
 
 
 def test_a_certificate_that_does_not_expire_sets_no_timer() -> None:
@@ -121,7 +245,8 @@ def test_a_certificate_that_does_not_expire_sets_no_timer() -> None:
 
 def test_the_policies_hear_contracts_and_the_house_itself() -> None:
     heard = {policy.name: policy.source for policy in POLICIES}
-    assert heard == {"assignment": "contract", "expiry": "training", "findings": "training", "due": "training"}
+    own = dict.fromkeys(("expiry", "findings", "due", "support"), "training")
+    assert heard == {"assignment": "contract", **own}
 
 
 # -- audits

@@ -6,8 +6,16 @@ from engine import Statement
 from engine.testing import fact_of
 from events import Event
 from events.training import CertificateExpired, TrainingAssigned, TrainingCompleted, TrainingFailed
-from training.domain.course import CourseDefined, CourseRetired
-from training.domain.enrolment import CertificateIssued, RenewalOpened, TrainingStarted, enrolment_id
+from training.domain.course import CourseDefined, CourseRetired, Module
+from training.domain.enrolment_events import (
+    CertificateExpiring,
+    CertificateIssued,
+    CurriculumAssigned,
+    ModuleCompleted,
+    RenewalOpened,
+    TrainingStarted,
+    enrolment_id,
+)
 from training.views import COURSES, ENROLMENTS, VIEWS, project_courses, project_enrolments
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")
@@ -42,6 +50,9 @@ def test_a_course_shows_its_latest_version_and_whether_it_is_in_use() -> None:
             validity_months=None,
             max_attempts=3,
             time_zone="UTC",
+            expiring_days=30,
+            modules=b"[]",
+            required_of=[],
             status="active",
         )
     ]
@@ -96,7 +107,18 @@ def test_each_step_of_an_enrolment_is_shown() -> None:
         ENROLMENTS.update(KEY, status="completed", last_score=Decimal("91.5"), valid_until=until, expired_on=None)
     ]
     issued = CertificateIssued(enrolment_id=ID, issued_on=day, valid_until=until, expires_at=NOW)
-    assert of_enrolment(issued) == [ENROLMENTS.update(KEY, completed_on=day)]
+    (statement,) = of_enrolment(issued)
+    assert statement.args == (ID, day)
+    assert "certificates = certificates + 1" in statement.template
+    curriculum = CurriculumAssigned(
+        enrolment_id=ID, modules=(Module("cold", "Cold"), Module("art", "Art", required=False)), expiring_days=30
+    )
+    assert of_enrolment(curriculum) == [ENROLMENTS.update(KEY, modules_open=["cold"])]
+    (statement,) = of_enrolment(ModuleCompleted(enrolment_id=ID, module="cold", completed_on=day))
+    assert (statement.args, "array_remove(modules_open" in statement.template) == ((ID, "cold"), True)
+    assert of_enrolment(CertificateExpiring(enrolment_id=ID, valid_until=until)) == [
+        ENROLMENTS.update(KEY, expiring=True)
+    ]
     renewal = RenewalOpened(enrolment_id=ID, opened_on=day, attempts_left=2)
     assert of_enrolment(renewal) == [ENROLMENTS.update(KEY, status="renewing", attempts_left=2)]
 

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
@@ -21,6 +22,9 @@ from devstack.kafka import Kafka
 from devstack.keeper import Servers
 from devstack.postgres import Postgres, create_owned_database, drop_owned_database, quoted, with_database
 from devstack.wait import run_apart
+
+if TYPE_CHECKING:  # the SDK takes a while to be read, and few tests need it
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 RUN = "CAUCE_TEST_RUN"
 Prepare = Callable[[str], Awaitable[None]]
@@ -186,3 +190,23 @@ def new_kafka(tmp_path: Path) -> Iterator[Callable[[], Kafka]]:
     yield start
     for broker in made:
         broker.kill()
+
+
+@pytest.fixture
+def record_spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], "InMemorySpanExporter"]]:
+    """From when it is called there is an SDK; what it returns has the spans that ended. Until then there is none."""
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    provider = TracerProvider(shutdown_on_exit=False)
+
+    def record() -> InMemorySpanExporter:
+        spans = InMemorySpanExporter()
+        provider.add_span_processor(SimpleSpanProcessor(spans))
+        monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)  # by its own call it can be set once a process
+        return spans
+
+    yield record
+    provider.shutdown()

@@ -1,8 +1,10 @@
 """Event sourcing on Postgres and Kafka. Domain code imports its words from here."""
 
 from engine.decider import Command, Decider, Rejected, Unknown
+from engine.differences import Difference, differences
 from engine.facts import Context, Fact, Receipt
 from engine.reactions import Become, CancelTimer, Policy, Process, Reaction, Rows, Send, SetTimer, Step
+from engine.two_persons import Proposal, refuse_same_person, seconds
 from engine.views import PublicState, Statement, Table, View
 
 __all__ = [
@@ -11,9 +13,11 @@ __all__ = [
     "Command",
     "Context",
     "Decider",
+    "Difference",
     "Fact",
     "Policy",
     "Process",
+    "Proposal",
     "PublicState",
     "Reaction",
     "Receipt",
@@ -26,4 +30,7 @@ __all__ = [
     "Table",
     "Unknown",
     "View",
+    "differences",
+    "refuse_same_person",
+    "seconds",
 ]

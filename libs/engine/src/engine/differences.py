@@ -1,4 +1,4 @@
-"""What differs between two versions of the same thing, term by term: for previews and for rounds of an offer."""
+"""What is another between two values, term by term: for offers, drafts and whatever else people compare."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 
 @dataclass(frozen=True)
@@ -18,19 +18,20 @@ class Difference:
     after: Any
 
 
-def differences(before: BaseModel, after: BaseModel) -> tuple[Difference, ...]:
-    """Term by term, in the order of the terms. Empty where nothing differs."""
-    return tuple(differing(before.model_dump(mode="json"), after.model_dump(mode="json")))
+def differences(before: Any, after: Any) -> tuple[Difference, ...]:
+    """Of two models or dataclasses, in the order of their fields; None is one without any. Empty where nothing
+    differs."""
+    values = [{} if each is None else to_jsonable_python(each) for each in (before, after)]
+    return tuple(_differences("", *values))
 
 
-def differing(before: Any, after: Any, path: str = "") -> Iterator[Difference]:
-    """Of plain JSON values."""
+def _differences(path: str, before: Any, after: Any) -> Iterator[Difference]:
     if isinstance(before, dict) and isinstance(after, dict):
         for name in dict.fromkeys((*before, *after)):
-            yield from differing(before.get(name), after.get(name), f"{path}.{name}".lstrip("."))
+            yield from _differences(f"{path}.{name}".lstrip("."), before.get(name), after.get(name))
     elif isinstance(before, list) and isinstance(after, list):
         for n in range(max(len(before), len(after))):
-            was, is_ = (each[n] if n < len(each) else None for each in (before, after))
-            yield from differing(was, is_, f"{path}[{n}]")
+            pair = [each[n] if n < len(each) else None for each in (before, after)]
+            yield from _differences(f"{path}[{n}]", *pair)
     elif before != after:
         yield Difference(path, before, after)

@@ -18,7 +18,8 @@ class Fact(Generic[E_co]):
 
     `occurred_at` is the business's clock, `recorded_at` the database's; (`incarnation`, `position`) orders the
     facts of one service; `version` counts within the stream from 1. `actor` did it, by the program `client`, with the
-    rights of `on_behalf_of` where these are another's.
+    rights of `on_behalf_of` where these are another's. `traceparent` and `tracestate` (W3C Trace Context) say as part
+    of which trace.
     """
 
     event: E_co
@@ -34,6 +35,8 @@ class Fact(Generic[E_co]):
     actor: str
     client: str | None = None
     on_behalf_of: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
 
     @property
     def category(self) -> str:
@@ -47,18 +50,22 @@ class Fact(Generic[E_co]):
 @dataclass(frozen=True, slots=True)
 class Context:
     """By whom and because of what a command is handled; it ends up in every event's metadata. `actor` is who acts,
-    `client` the program, `on_behalf_of` whose rights are used where these are another's."""
+    `client` the program, `on_behalf_of` whose rights are used where these are another's. `traceparent` and `tracestate`
+    are well-formed, or None."""
 
     actor: str
     correlation_id: UUID = field(default_factory=uuid4)
     causation_id: UUID | None = None
     client: str | None = None
     on_behalf_of: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """Those that a caller has a say in."""
-        return tuple(name for name in (self.actor, self.client, self.on_behalf_of) if name is not None)
+        said = (self.actor, self.client, self.on_behalf_of, self.tracestate)
+        return tuple(name for name in said if name is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from engine.metrics import Metrics
 from engine.reactions import Become, CancelTimer, Policy, Process, Send, SetTimer, Step
 from engine.store import Db, Intent, Store
 from engine.tables import run_statements
+from engine.tracing import Spans, ids
 from engine.views import View
 
 log = structlog.get_logger()
@@ -29,13 +30,26 @@ Outcomes = list[tuple[Intent, Receipt | Rejected]]
 
 @dataclass
 class Work:
-    """What one transaction collects; commands are appended together at its end, so that the append lock is short."""
+    """What one transaction collects; commands are appended together at its end, so that the append lock is short.
+    `own`: what led to it is of the service's own log."""
 
     db: Db
     store: Store
     subscription: str
+    own: bool = True
     intents: list[Intent] = field(default_factory=list)
     timers: dict[str, tuple[SetTimer | CancelTimer, Context]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.spans = Spans(self.subscription, own=self.own)
+
+    def because_of(self, fact: Fact[Any]) -> Context:
+        """Of what the fact leads to here."""
+        by = f"policy:{self.subscription}"
+        cause = Context(
+            by, fact.correlation_id, fact.event_id, traceparent=fact.traceparent, tracestate=fact.tracestate
+        )
+        return self.spans.reacting(fact, cause)
 
     def add(self, step: Step, context: Context, occurred_at: datetime, seed: UUID, n: int) -> None:
         """The n-th reaction to what `seed` identifies; a command's id follows from these and the subscription."""
@@ -67,11 +81,22 @@ class Work:
         cancelling = [key for key, (s, _) in timers if isinstance(s, CancelTimer)]
         if setting:
             await self.db.executemany(
-                "insert into timer (owner, key, due_at, send, correlation_id, causation_id) values ($1,$2,$3,$4,$5,$6)"
+                "insert into timer (owner, key, due_at, send, correlation_id, causation_id, traceparent, tracestate)"
+                " values ($1,$2,$3,$4,$5,$6,$7,$8)"
                 " on conflict (owner, key) do update set due_at = excluded.due_at, send = excluded.send, error = null,"
-                " correlation_id = excluded.correlation_id, causation_id = excluded.causation_id",
+                " correlation_id = excluded.correlation_id, causation_id = excluded.causation_id,"
+                " traceparent = excluded.traceparent, tracestate = excluded.tracestate",
                 [
-                    (self.subscription, s.key, s.at, send_json(s.send), c.correlation_id, c.causation_id)
+                    (
+                        self.subscription,
+                        s.key,
+                        s.at,
+                        send_json(s.send),
+                        c.correlation_id,
+                        c.causation_id,
+                        c.traceparent,
+                        c.tracestate,
+                    )
                     for s, c in setting
                 ],
             )
@@ -86,7 +111,8 @@ def tell(metrics: Metrics, subscription: str, outcomes: Outcomes) -> None:
     metrics.count([outcome for _, outcome in outcomes])
     for intent, outcome in outcomes:
         if isinstance(outcome, Rejected):
-            log.info("command_refused", by=subscription, stream=intent.stream, refusal=str(outcome))
+            named = ids(intent.context)
+            log.info("command_refused", by=subscription, stream=intent.stream, refusal=str(outcome), **named)
 
 
 def send_json(send: Send | None) -> bytes | None:
@@ -113,11 +139,11 @@ class PolicyHandler:
 
     async def __call__(self, work: Work, facts: Sequence[Fact[Any]]) -> None:
         for fact in facts:
+            context = work.because_of(fact)
             if self.policy.gather is None:
                 reactions = self.policy.react(fact)
             else:
                 reactions = self.policy.react(fact, await self.policy.gather(work.db, fact))
-            context = because_of(fact, work.subscription)
             for n, reaction in enumerate(reactions):
                 if isinstance(reaction, SetTimer) and reaction.send is None:
                     raise TypeError(f"{work.subscription}: a timer without a command wakes only a process manager")
@@ -133,10 +159,9 @@ class ProcessHandler:
         keyed = [(key, fact) for fact in facts if (key := self.process.key(fact)) is not None]
         states = await self.lock(work, {key for key, _ in keyed})
         for key, fact in keyed:
+            context = work.because_of(fact)
             steps = self.process.react(states[key], fact)
-            states[key] = self.take(
-                work, key, states[key], steps, because_of(fact, work.subscription), fact.occurred_at, fact.event_id
-            )
+            states[key] = self.take(work, key, states[key], steps, context, fact.occurred_at, fact.event_id)
         await self.save(work, states)
 
     async def lock(self, work: Work, keys: Iterable[str]) -> dict[str, Any]:
@@ -191,8 +216,5 @@ class ViewHandler:
         )
         if feed in (None, "inline"):  # it took over, or was dropped, and this reader has not heard of it yet
             raise Fenced(f"{work.subscription} is not fed from here any more")
+        work.spans.projecting(facts)
         await run_statements(work.db, (s for fact in facts for s in self.view.project(fact)), self.generation)
-
-
-def because_of(fact: Fact[Any], subscription: str) -> Context:
-    return Context(actor=f"policy:{subscription}", correlation_id=fact.correlation_id, causation_id=fact.event_id)

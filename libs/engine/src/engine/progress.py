@@ -179,6 +179,12 @@ class Progress:
             return head
         return sum((await self._watcher.ends(self._topic(source))).values())
 
+    async def remaining(self, subscription: Subscription) -> tuple[int, int]:
+        """How much of all that its sources hold is not yet handled, and all."""
+        lag = [await self.lag(subscription, source) for source in subscription.sources]
+        total = [await self.extent(source) for source in subscription.sources]
+        return sum(lag), sum(total)
+
     async def beside(self, subscription: Subscription, other: str) -> bool:
         """Whether it is on each partition of its topics at the end, or about as far as the other subscription is:
         where events come in all the time, neither is ever at the end."""

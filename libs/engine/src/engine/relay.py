@@ -25,6 +25,7 @@ from typing import Any
 import asyncpg
 import orjson
 import structlog
+from opentelemetry.trace import Link
 
 from engine.errors import Fenced, Refused, passes
 from engine.kafka import partition_of
@@ -33,6 +34,7 @@ from engine.metrics import Metrics
 from engine.producer import Producer, Record
 from engine.recovery import Recovery
 from engine.store import LOCK, Db
+from engine.tracing import links_to, sending
 from engine.wire import Raw, headers_of
 
 log = structlog.get_logger()
@@ -55,10 +57,12 @@ _HOLDERS = (
 
 @dataclass(frozen=True)
 class Window:
-    """All that will ever be between the end of the window before and `last`; what is public of it, by partition."""
+    """All that will ever be between the end of the window before and `last`; what is public of it, by partition, and
+    links to where its events came about."""
 
     last: int
     records: Mapping[int, Sequence[Record]]
+    links: Sequence[Link] = ()
 
 
 class Relay:
@@ -230,14 +234,16 @@ class Relay:
                 at = min(int(raw.recorded_at.timestamp() * 1000), now)  # brokers refuse the future
                 record = Record(raw.stream.encode(), raw.data, headers_of(raw, self._source), at)
                 records.setdefault(partition_of(raw.stream, self._partitions), []).append(record)
-        return Window(raws[-1].position, records)
+        return Window(raws[-1].position, records, links_to(raws))
 
     async def _send(self, window: Window) -> None:
         await self._failpoint("relay_read")
-        if window.records:
-            self._offsets.update(await self._producer.send(self._topic, window.records, self._partitions))
+        count = sum(map(len, window.records.values()))
+        if count:
+            with sending(self._topic, count, window.links):
+                self._offsets.update(await self._producer.send(self._topic, window.records, self._partitions))
         self._sent = window.last
-        self._metrics.relayed.inc(sum(map(len, window.records.values())))
+        self._metrics.relayed.inc(count)
         await self._failpoint("relay_sent")
 
     async def _move(self, last: int, offsets: Mapping[int, int]) -> None:

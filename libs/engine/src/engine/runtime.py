@@ -18,8 +18,9 @@ from events import CATALOGUE, Topic, state_topic, topic
 from pydantic import TypeAdapter
 
 from engine.commands import Commands
+from engine.database import assert_settings, migrate, open_pool
 from engine.decider import Decider, Rejected
-from engine.errors import Unavailable, passes
+from engine.errors import Unavailable
 from engine.facts import Context, Fact, Receipt
 from engine.handlers import PolicyHandler, ProcessHandler
 from engine.kafka import Watcher, create_topic
@@ -30,17 +31,14 @@ from engine.reactions import Policy, Process, Send
 from engine.recent import Recent
 from engine.store import SCHEMA, Db, Intent, Loaded, Store, Working, prepare
 from engine.subscriptions import Applier, Subscription
-from engine.view_builds import Build, ViewBuilds
+from engine.tracing import handling
+from engine.upkeep import Upkeep
+from engine.view_builds import ViewBuilds
 from engine.views import PublicState, View
 from engine.workers import Tasks, Workers
 
 log = structlog.get_logger()
 
-HEARTBEAT_SECONDS = 1.0
-FORGET_SECONDS = 600.0
-FORGOTTEN_AT_ONCE = 1000
-TAIL = 1000
-"""Of a build that follows the own log, so many positions fit well into the short transaction in which it takes over."""
 S = TypeVar("S")
 Role = Literal["all", "api", "worker"]
 
@@ -160,13 +158,7 @@ class Engine:
 
     async def migrate(self) -> None:
         """Schema, functions, view tables and topics. Safe to repeat, and to run twice at once."""
-        connection = await asyncpg.connect(self._postgres_url, server_settings={"transaction_timeout": "0"})
-        try:
-            await prepare(connection)
-            await _make(connection, SCHEMA + self.tables)
-            await self._builds().migrate(connection)
-        finally:
-            await connection.close()
+        await migrate(self._postgres_url, SCHEMA + self.tables, self._builds().migrate)
         topics = [topic(service) for service in sorted({self.service, *self._heard})]
         states = [state_topic(self.service)] if self._states else []
         for each in (*topics, *states, *self.topics):
@@ -183,20 +175,12 @@ class Engine:
 
     async def start(self) -> None:
         """Opens the pool, asserts what correctness rests on, and starts the tasks of the role."""
-        milliseconds = str(int(self.tuning.transaction_seconds * 1000))
-        self.pool = await asyncpg.create_pool(
+        self.pool = await open_pool(
             self._postgres_url,
-            min_size=1,
-            max_size=self.tuning.pool_size,
-            init=self._connected,
-            reset=_no_reset,
-            timeout=10,
-            command_timeout=30,
-            server_settings={
-                "application_name": f"cauce-{self.service}",
-                "transaction_timeout": milliseconds,
-                "idle_in_transaction_session_timeout": milliseconds,
-            },
+            self.service,
+            size=self.tuning.pool_size,
+            transaction_seconds=self.tuning.transaction_seconds,
+            connected=self._connected,
         )
         self.views = self._builds()
         self.applier = Applier(
@@ -232,18 +216,26 @@ class Engine:
         )
         try:
             async with self.pool.acquire() as db:
-                await _assert_settings(db)
+                await assert_settings(db)
                 await self.views.register(db, self._pod)
         except BaseException:
             self.pool.terminate()
             raise
         if self.role != "api":
             self._start_workers()
-        self._tasks.spawn("heartbeat", self._heartbeat())
-        if self._workers is not None:
-            self._tasks.spawn("view builds", self._tend())
-            self._tasks.spawn("forgetting", self._forget())
-        self._tasks.spawn("notifier", self._notifier())
+        self.upkeep = Upkeep(
+            self.pool,
+            self.store,
+            self.views,
+            self.progress,
+            self.metrics,
+            pod=self._pod,
+            request_days=self.tuning.request_days,
+            workers=self._workers,
+            reconcile=self._reconcile,
+            appended=self._appended,
+        )
+        self.upkeep.start(self._tasks)
         self._tasks.spawn("measure", self.progress.measure(self.tuning.measure_seconds))
         self._started = True
 
@@ -322,91 +314,11 @@ class Engine:
         if self._workers is not None:
             self._workers.reconcile(self.all_subscriptions())
 
-    async def _heartbeat(self) -> None:
-        """Says every second that this process lives, and hears whether the set of views changed and whether a relay
-        elsewhere has published more."""
-        while True:
-            try:
-                async with self.pool.acquire() as db:
-                    changed, published = await self.views.heartbeat(db, self._pod)
-                if changed:
-                    self._reconcile()
-                if self._workers is not None:
-                    self._workers.published(published)
-            except Exception as error:
-                if not passes(error):
-                    raise
-                log.warning("heartbeat_missed", error=repr(error))
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-
-    async def _tend(self) -> None:
-        """Lets view builds that have caught up take over. Not the heartbeat's work, which must not wait for Kafka."""
-        while True:
-            try:
-                if not self.views.settled:
-                    ready = [build for build in self.views.unfinished() if await self._caught_up(build)]
-                    async with self.pool.acquire() as db:
-                        changed = await self.views.tend(db, ready)
-                    if changed:
-                        self._reconcile()
-            except Exception as error:
-                if not passes(error):
-                    raise
-                log.warning("view_builds_wait", error=repr(error))
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-
-    async def _forget(self) -> None:
-        """Deletes old requests, a chunk a transaction. Several processes may do so beside each other."""
-        older_than = timedelta(days=self.tuning.request_days)
-        while True:
-            pause = FORGET_SECONDS
-            try:
-                async with self.pool.acquire() as db:
-                    if await self.store.forget(db, older_than=older_than, limit=FORGOTTEN_AT_ONCE) == FORGOTTEN_AT_ONCE:
-                        pause = 0.1
-            except Exception as error:
-                if not passes(error):
-                    raise
-                log.warning("forgetting_waits", error=repr(error))
-            await asyncio.sleep(pause)
-
-    async def _caught_up(self, build: Build) -> bool:
-        if build.feed == "inline":
-            return True
-        subscription = self.views.subscription(build)
-        lag, total = await self._lag(subscription)
-        self.metrics.rebuilding.labels(build.view.name).set(1.0 if total == 0 else 1.0 - lag / total)
-        if build.feed == "log":
-            return lag <= TAIL
-        live = await self.views.live_subscription(self.pool, build)
-        return lag == 0 or (live is not None and await self.progress.beside(subscription, live))
-
-    async def _lag(self, subscription: Subscription) -> tuple[int, int]:
-        """How much of all that its sources hold is not yet handled, and all."""
-        lag = [await self.progress.lag(subscription, source) for source in subscription.sources]
-        total = [await self.progress.extent(source) for source in subscription.sources]
-        return sum(lag), sum(total)
-
     def wake(self) -> None:
         """After every append: the relay looks at once, in this process or, by NOTIFY, in the one where it leads."""
         if self._workers is not None:
             self._workers.relay.wake()
         self._appended.set()
-
-    async def _notifier(self) -> None:
-        """Coalesced, on a connection outside of any append, because NOTIFY serialises commits."""
-        while True:
-            await self._appended.wait()
-            self._appended.clear()
-            if self._workers is not None and self._workers.relay.leads:
-                continue
-            try:
-                await self.pool.execute("notify cauce_appended")
-            except Exception as error:
-                if not passes(error):
-                    raise
-                log.info("not_notified", error=repr(error))  # the relay polls
-            await asyncio.sleep(0.002)
 
     @contextlib.asynccontextmanager
     async def acquire(self) -> AsyncIterator[Db]:
@@ -443,12 +355,13 @@ class Engine:
         use of the same id with a `request`, VersionNeeded for a change that was not to be made.
         """
         at = send.command.occurred_at or self.clock()
-        intent = Intent(send, at, context, command_id, expected_version, request, only_creates)
-        if also:
-            others = [Intent(each, each.command.occurred_at or at, context) for each in also]
-            [outcome, *_] = await self.commands.together([intent, *others], whole=True)
-        else:
-            outcome = await self.commands.one(intent)
+        with handling(type(send.command).__name__, context, 1 + len(also)) as context:
+            intent = Intent(send, at, context, command_id, expected_version, request, only_creates)
+            if also:
+                others = [Intent(each, each.command.occurred_at or at, context) for each in also]
+                [outcome, *_] = await self.commands.together([intent, *others], whole=True)
+            else:
+                outcome = await self.commands.one(intent)
         if isinstance(outcome, Rejected):
             raise outcome
         return outcome
@@ -464,11 +377,14 @@ class Engine:
         """All of them in one transaction, refusals apart. `request` as in `handle`, for all of the ids."""
         now = self.clock()
         ids: Sequence[UUID | None] = command_ids or [None] * len(sends)
-        intents = [
-            Intent(send, send.command.occurred_at or now, context, id, request=request)
-            for send, id in zip(sends, ids, strict=True)
-        ]
-        return await self.commands.together(intents) if intents else []
+        if not sends:
+            return []
+        with handling(type(sends[0].command).__name__, context, len(sends)) as context:
+            intents = [
+                Intent(send, send.command.occurred_at or now, context, id, request=request)
+                for send, id in zip(sends, ids, strict=True)
+            ]
+            return await self.commands.together(intents)
 
     async def load(
         self,
@@ -567,7 +483,7 @@ class Engine:
         self._reconcile()
         subscription = self.views.subscription(build)
         while True:
-            lag, total = await self._lag(subscription)
+            lag, total = await self.progress.remaining(subscription)
             parked = await self.views.parked(self.pool, build)
             live = await self.pool.fetchval(
                 "select live from view_build where name = $1 and generation = $2", view, build.generation
@@ -583,36 +499,3 @@ class Engine:
                     " takes over by itself"
                 )
             await asyncio.sleep(0.2)
-
-
-async def _make(connection: asyncpg.Connection[Any], schema: str) -> None:
-    """Gives way, and tries again, where it gets in the way of what runs meanwhile."""
-    while True:
-        try:
-            async with connection.transaction():
-                await connection.execute("select pg_advisory_xact_lock(1128355157, 2)")
-                await connection.execute("set local client_min_messages = warning")
-                await connection.execute(schema)
-            return
-        except asyncpg.DeadlockDetectedError:
-            await asyncio.sleep(0.1)
-
-
-async def _no_reset(connection: asyncpg.Connection[Any]) -> None:
-    """Nothing is set on a session, so that nothing has to be reset: that would be a round trip a command."""
-
-
-async def _assert_settings(db: Db) -> None:
-    """What the guarantees rest on. Raises RuntimeError with what to change."""
-    wrong = []
-    if await db.fetchval("show synchronous_commit") == "off":
-        wrong.append("synchronous_commit is off")
-    if await db.fetchval("show default_transaction_isolation") != "read committed":
-        wrong.append("default_transaction_isolation is not 'read committed'")
-    cache = await db.fetchval(
-        "select seqcache from pg_sequence where seqrelid = pg_get_serial_sequence('event', 'position')::regclass"
-    )
-    if cache != 1:
-        wrong.append(f"event.position has CACHE {cache}, which hands out positions out of order: set it to 1")
-    if wrong:
-        raise RuntimeError("the database is not set up for this: " + "; ".join(wrong))

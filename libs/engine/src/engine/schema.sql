@@ -38,6 +38,8 @@ create table if not exists event (
     actor           text not null,
     client          text,
     on_behalf_of    text,
+    traceparent     text,
+    tracestate      text,
     unique (stream, version)
 );
 create index if not exists event_correlation on event (correlation_id);
@@ -94,6 +96,8 @@ create table if not exists parked_event (
     actor           text not null,
     client          text,
     on_behalf_of    text,
+    traceparent     text,
+    tracestate      text,
     error           text,
     parked_at       timestamptz not null default clock_timestamp(),
     primary key (subscription, stream, incarnation, position)
@@ -120,6 +124,8 @@ create table if not exists timer (
     send            json,
     correlation_id  uuid not null,
     causation_id    uuid not null,
+    traceparent     text,
+    tracestate      text,
     error           text,
     primary key (owner, key)
 );
@@ -136,9 +142,13 @@ begin
         ('store', 'partitions', 'integer'),
         ('store', 'states_sent', $c$jsonb not null default '{}'$c$),
         ('event', 'client', 'text'), ('event', 'on_behalf_of', 'text'),
+        ('event', 'traceparent', 'text'), ('event', 'tracestate', 'text'),
         ('command', 'request', 'bytea'),
         ('parked_event', 'client', 'text'), ('parked_event', 'on_behalf_of', 'text'),
-        ('dropped_event', 'client', 'text'), ('dropped_event', 'on_behalf_of', 'text')
+        ('parked_event', 'traceparent', 'text'), ('parked_event', 'tracestate', 'text'),
+        ('dropped_event', 'client', 'text'), ('dropped_event', 'on_behalf_of', 'text'),
+        ('dropped_event', 'traceparent', 'text'), ('dropped_event', 'tracestate', 'text'),
+        ('timer', 'traceparent', 'text'), ('timer', 'tracestate', 'text')
     loop
         if not exists (select from pg_attribute where attrelid = v_table::regclass and attname = v_column) then
             execute format('alter table %I add column %I %s', v_table, v_column, v_type);
@@ -187,7 +197,7 @@ create or replace function append(
     p_streams text[], p_expected integer[], p_counts integer[], p_snapshots json[], p_fingerprints text[],
     p_stream text[], p_version integer[], p_type text[], p_data json[],
     p_occurred_at timestamptz[], p_correlation_id uuid[], p_causation_id uuid[], p_actor text[],
-    p_client text[], p_on_behalf_of text[],
+    p_client text[], p_on_behalf_of text[], p_traceparent text[], p_tracestate text[],
     p_command_ids uuid[], p_command_streams text[], p_command_versions integer[], p_command_events integer[],
     p_refusals json[], p_requests bytea[]
 ) returns table (r_position bigint, r_id uuid, r_recorded_at timestamptz, r_incarnation integer)
@@ -245,13 +255,14 @@ begin
 
     return query
         insert into event (stream, version, type, data, occurred_at, recorded_at, correlation_id, causation_id, actor,
-                           client, on_behalf_of)
+                           client, on_behalf_of, traceparent, tracestate)
         select e.stream, e.version, e.type, e.data, e.occurred_at, v_recorded, e.correlation_id, e.causation_id, e.actor,
-               e.client, e.on_behalf_of
+               e.client, e.on_behalf_of, e.traceparent, e.tracestate
         from unnest(p_stream, p_version, p_type, p_data, p_occurred_at, p_correlation_id, p_causation_id, p_actor,
-                    p_client, p_on_behalf_of)
+                    p_client, p_on_behalf_of, p_traceparent, p_tracestate)
             with ordinality
-            as e (stream, version, type, data, occurred_at, correlation_id, causation_id, actor, client, on_behalf_of, n)
+            as e (stream, version, type, data, occurred_at, correlation_id, causation_id, actor, client, on_behalf_of,
+                  traceparent, tracestate, n)
         order by e.n
         returning position, id, recorded_at, v_incarnation;
 end $$;

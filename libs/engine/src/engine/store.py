@@ -44,10 +44,10 @@ EVENT_LIMIT = 900_000
 """Bytes of an event as a record on Kafka, key and headers counted: what is stored can be published. Topics take
 records of 1,048,588 bytes."""
 
-_FIXED_HEADERS = 800
+_FIXED_HEADERS = 900
 """More than the headers of a record whose size does not depend on what a caller says."""
 
-_APPEND = "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22)"
+_APPEND = "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24)"
 
 _LOAD = """
 select s.id, s.version as head, s.snapshot_version, e.version, e.type, e.data,
@@ -218,6 +218,8 @@ class Store:
             actor=row["actor"],
             client=row["client"],
             on_behalf_of=row["on_behalf_of"],
+            traceparent=row["traceparent"],
+            tracestate=row["tracestate"],
         )
 
     async def load_streams(self, db: Db, wanted: Mapping[str, Decider[Any, Any, Any]]) -> dict[str, Loaded[Any]]:
@@ -392,6 +394,8 @@ class Store:
                 [c.actor for c in batch.contexts],
                 [c.client for c in batch.contexts],
                 [c.on_behalf_of for c in batch.contexts],
+                [c.traceparent for c in batch.contexts],
+                [c.tracestate for c in batch.contexts],
                 *([list(column) for column in zip(*batch.commands, strict=True)] if batch.commands else [[]] * 6),
             )
         except asyncpg.UniqueViolationError as error:
@@ -432,6 +436,8 @@ def _facts(batch: _Batch, rows: Sequence[asyncpg.Record]) -> list[Fact[Any]]:
             c.actor,
             c.client,
             c.on_behalf_of,
+            c.traceparent,
+            c.tracestate,
         )
         for event, stream, version, occurred, c, row in zip(
             batch.events, batch.streams, batch.versions, batch.occurred_at, batch.contexts, rows, strict=True

@@ -22,6 +22,7 @@ from engine.facts import Fact
 from engine.handlers import Handler, Outcomes, Work, tell
 from engine.metrics import Metrics
 from engine.store import Db, Store
+from engine.tracing import ids
 from engine.wire import UNREADABLE, Raw
 
 log = structlog.get_logger()
@@ -89,9 +90,10 @@ async def run(db: Db, store: Store, subscription: Subscription, heard: Heard, ra
     ]
     if not facts:
         return []
-    work = Work(db, store, subscription.name)
-    await subscription.handler(work, facts)
-    return await work.flush()
+    work = Work(db, store, subscription.name, heard.own)
+    with work.spans:
+        await subscription.handler(work, facts)
+        return await work.flush()
 
 
 class Applier:
@@ -300,14 +302,16 @@ class Applier:
                 type=trying[0].type,
                 error="".join(traceback.format_exception(error)),
                 remedy="mend the cause, then: cauce parked retry",
+                **ids(trying[0]),
             )
         return []
 
     async def _park(self, db: Db, place: Place, raw: Raw, error: BaseException | None) -> None:
         await db.execute(
             "insert into parked_event (subscription, topic_id, partition, id, stream, version, type, data, position,"
-            " incarnation, occurred_at, recorded_at, correlation_id, causation_id, actor, client, on_behalf_of, error)"
-            " values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18) on conflict do nothing",
+            " incarnation, occurred_at, recorded_at, correlation_id, causation_id, actor, client, on_behalf_of,"
+            " traceparent, tracestate, error)"
+            " values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20) on conflict do nothing",
             place.subscription,
             place.topic_id,
             place.partition,
@@ -325,5 +329,7 @@ class Applier:
             raw.actor,
             raw.client,
             raw.on_behalf_of,
+            raw.traceparent,
+            raw.tracestate,
             None if error is None else f"{type(error).__name__}: {error}"[:2000],
         )

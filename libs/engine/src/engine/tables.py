@@ -54,7 +54,7 @@ def _rows(alike: Sequence[Statement]) -> Iterable[tuple[Any, ...]]:
 
 
 async def _as_set(db: Db, sql: str) -> str | None:
-    """The INSERT of one row as one of the rows that arrays give, column by column, about four times as quick (ADR 11).
+    """The INSERT of one row as one of the rows that arrays give, column by column (ADR 11).
     Types are Postgres's own word; an array of arrays would be taken apart, so that a table with such a column is
     written row by row."""
     if sql not in _as_sets:

@@ -21,6 +21,7 @@ from engine.leases import Lease
 from engine.metrics import Metrics
 from engine.reactions import Send
 from engine.store import Db, Store
+from engine.tracing import ids
 
 log = structlog.get_logger()
 
@@ -107,7 +108,7 @@ class Timers:
             except Exception as error:
                 if passes(error):
                     raise
-                log.exception("timer_parked", owner=row["owner"], key=row["key"])
+                log.exception("timer_parked", owner=row["owner"], key=row["key"], **ids(context_of(row)))
                 await db.execute(
                     "update timer set error = $4 where owner = $1 and key = $2 and due_at = $3",
                     row["owner"],
@@ -124,15 +125,16 @@ class Timers:
     async def _fire(self, db: Db, row: asyncpg.Record) -> Outcomes:
         # Ids of what a timer leads to come from the fact that set it and the timer's own name and time.
         seed = uuid5(row["causation_id"], f"timer:{row['owner']}/{row['key']}@{row['due_at'].isoformat()}")
-        context = Context(f"timer:{row['owner']}", row["correlation_id"], row["causation_id"])
         work = Work(db, self._store, row["owner"])
-        if row["send"] is not None:
-            if not await self._take(db, row):
+        with work.spans:
+            context = work.spans.firing(row["key"], context_of(row))
+            if row["send"] is not None:
+                if not await self._take(db, row):
+                    return []
+                work.add(self._send(orjson.loads(row["send"])), context, row["due_at"], seed, 0)
+            elif not await self._wake_process(work, row, context, seed):
                 return []
-            work.add(self._send(orjson.loads(row["send"])), context, row["due_at"], seed, 0)
-        elif not await self._wake_process(work, row, context, seed):
-            return []
-        return await work.flush()
+            return await work.flush()
 
     async def _take(self, db: Db, row: asyncpg.Record) -> bool:
         """False if the timer was moved or cancelled since it was read."""
@@ -162,3 +164,13 @@ class Timers:
         decider: Decider[Any, Any, Any] = self._store.deciders[stored["category"]]
         command = decider.command_types[stored["type"]].model_validate(stored["command"])
         return Send(decider, UUID(stored["id"]), command)
+
+
+def context_of(row: asyncpg.Record) -> Context:
+    return Context(
+        f"timer:{row['owner']}",
+        row["correlation_id"],
+        row["causation_id"],
+        traceparent=row["traceparent"],
+        tracestate=row["tracestate"],
+    )

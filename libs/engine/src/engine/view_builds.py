@@ -328,7 +328,8 @@ class ViewBuilds:
         if not rows:
             return
         work = Work(db, self._store, subscription.name)
-        await subscription.handler(work, [self._store.fact(row) for row in rows])
+        with work.spans:
+            await subscription.handler(work, [self._store.fact(row) for row in rows])
         await db.execute(
             "update consumer_offset set next_offset = $3, last_position = $4, incarnation = $5"
             " where subscription = $1 and topic_id = $2",

@@ -5,6 +5,8 @@ Which attributes a record carries and what they mean is declared in `events.enve
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
@@ -20,6 +22,8 @@ Headers = list[tuple[str, bytes]]
 
 _CONTENT_TYPE = ("content-type", CONTENT_TYPE.encode())
 _SPEC_VERSION = ("ce_specversion", SPEC_VERSION.encode())
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACESTATE = re.compile(rb"[\x20-\x7e]{1,512}")
 
 
 class Raw(NamedTuple):
@@ -39,6 +43,8 @@ class Raw(NamedTuple):
     actor: str
     client: str | None = None
     on_behalf_of: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
 
     def fact(self, codec: Codec) -> Fact[Any]:
         """Raises whatever the decoding of a damaged event raises."""
@@ -56,6 +62,8 @@ class Raw(NamedTuple):
             actor=self.actor,
             client=self.client,
             on_behalf_of=self.on_behalf_of,
+            traceparent=self.traceparent,
+            tracestate=self.tracestate,
         )
 
 
@@ -76,6 +84,8 @@ def raw_of(row: asyncpg.Record) -> Raw:
         row["actor"],
         row["client"],
         row["on_behalf_of"],
+        row["traceparent"],
+        row["tracestate"],
     )
 
 
@@ -104,6 +114,10 @@ def headers_of(raw: Raw, source: str) -> Headers:
         headers.append(("ce_client", raw.client.encode()))
     if raw.on_behalf_of is not None:
         headers.append(("ce_onbehalfof", raw.on_behalf_of.encode()))
+    if raw.traceparent is not None:
+        headers.append(("ce_traceparent", raw.traceparent.encode()))
+    if raw.tracestate is not None:
+        headers.append(("ce_tracestate", raw.tracestate.encode()))
     return headers
 
 
@@ -128,7 +142,16 @@ def raw_from(headers: Headers, value: bytes | None) -> Raw:
         _text(h["ce_actor"]),
         _text(client) if client else None,
         _text(on_behalf_of) if on_behalf_of else None,
+        *(trace_of(h) if "ce_traceparent" in h else (None, None)),
     )
+
+
+def trace_of(headers: Mapping[str, bytes]) -> tuple[str | None, str | None]:
+    """What is malformed is passed over, as W3C Trace Context says: no record is unreadable for that."""
+    parent, state = headers["ce_traceparent"], headers.get("ce_tracestate")
+    if not parent or not _TRACEPARENT.fullmatch(parent):
+        return None, None
+    return parent.decode(), state.decode() if state and _TRACESTATE.fullmatch(state) else None
 
 
 def _text(value: bytes) -> str:

@@ -72,7 +72,9 @@ class Clause(_Value):
 
 class ContractTerms(_Value):
     """All that two parties agree on. Without `term_ends_on`, the last day of the term, it has no end. `notice_days` and
-    `cure_days` hold where no law asks for more."""
+    `cure_days` hold where no law asks for more. Royalties are stated in `royalty_currency` and paid within
+    `royalty_due_days` after their period; what comes later costs `royalty_interest_percent` a year. Null: not agreed
+    here."""
 
     jurisdiction: str
     grants: tuple[AreaGrant, ...]
@@ -83,6 +85,9 @@ class ContractTerms(_Value):
     cure_days: int = 30
     renewal: RenewalTerms | None = None
     restrictions: tuple[Clause, ...] = ()
+    royalty_currency: str | None = None
+    royalty_due_days: int | None = None
+    royalty_interest_percent: Decimal | None = None
 
     @property
     def areas(self) -> tuple[str, ...]:
@@ -113,7 +118,8 @@ class NegotiationAccepted(Event, type="cauce.contract.NegotiationAccepted.v1", k
 
 
 class NegotiationLapsed(Event, type="cauce.contract.NegotiationLapsed.v1", key="negotiation-{negotiation_id}"):
-    """The negotiation ended without a contract."""
+    """The negotiation ended without a contract: nobody accepted, or what was agreed on was withdrawn before all had
+    signed it."""
 
     negotiation_id: UUID
     partner_id: UUID

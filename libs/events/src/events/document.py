@@ -63,7 +63,10 @@ Of the headers below its records have
 {headers}.
 
 Personal data is marked: `x-personal-data` in a schema names the field that says whose it is. Texts that people write
-(reasons, explanations) are not for names. There is no trace context (`ce_traceparent`) yet."""
+(reasons, explanations) are not for names.
+
+`ce_traceparent` and `ce_tracestate` go on in the trace of the request that led to the event (W3C Trace Context, by
+CloudEvents' extension for distributed tracing); they are absent where nobody began one."""
 
 
 def _page(catalogue: Catalogue, revisions: Revisions, states: States) -> Iterator[str]:

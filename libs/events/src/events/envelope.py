@@ -72,6 +72,20 @@ ENVELOPE: tuple[Attribute, ...] = (
         extension=True,
         optional=True,
     ),
+    Attribute(
+        "traceparent",
+        "The span of a trace in which it came about: W3C Trace Context, as CloudEvents' extension for tracing has it.",
+        {"type": "string", "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
+        extension=True,
+        optional=True,
+    ),
+    Attribute(
+        "tracestate",
+        "What tracing systems add to it, theirs alone to read.",
+        {"type": "string", "maxLength": 512},
+        extension=True,
+        optional=True,
+    ),
 )
 
 _OF_A_STATE = {"specversion", "id", "source", "type", "subject", "partitionkey", "incarnation", "streamversion"}

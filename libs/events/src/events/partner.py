@@ -14,6 +14,7 @@ from events.sealed import Sealed
 
 PartnerKind = Literal["franchisee", "reseller", "distributor", "agent"]
 ContactRole = Literal["owner", "contact"]
+Recommendation = Literal["approve", "interview", "decline", "gather_evidence"]
 
 
 class ExternalRef(BaseModel):
@@ -44,12 +45,24 @@ class SuspensionCause(BaseModel):
 
 
 class DimensionScore(BaseModel):
-    """One line of an application's scoring: the score from 0 to 100, and the dimension's weight in percent."""
+    """One line of an application's scoring: the score from 0 to 100, and the dimension's weight in percent; how sure
+    whoever scored it is of it, from 0 to 1 (null: nobody said), and the documents that it rests on."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     dimension: str
     score: Decimal
     weight: Decimal
+    confidence: Decimal | None = None
+    evidence: tuple[str, ...] = ()
+
+
+class GateResult(BaseModel):
+    """How an application came through a gate; `figure` is what was judged where the gate asks for a minimum."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    gate: str
+    passed: bool
+    figure: Decimal | None = None
 
 
 class PartnerApplied(Event, type="cauce.partner.PartnerApplied.v1", key="application-{application_id}"):
@@ -71,7 +84,8 @@ class PartnerApplied(Event, type="cauce.partner.PartnerApplied.v1", key="applica
 class ApplicationScored(Event, type="cauce.partner.ApplicationScored.v1", key="application-{application_id}"):
     """The application was scored against a version of the standard; `total` is the weighted score from 0 to 100.
 
-    A failed gate refuses approval unless it is overridden.
+    A failed gate refuses approval unless it is overridden. `recommendation` follows from the band of the total, the
+    gates and the `confidence` (the weighted mean of the lines'); null where the standard has no bands.
     """
 
     application_id: UUID
@@ -80,6 +94,12 @@ class ApplicationScored(Event, type="cauce.partner.ApplicationScored.v1", key="a
     total: Decimal
     failed_gates: tuple[str, ...] = ()
     scores: tuple[DimensionScore, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+    confidence: Decimal | None = None
+    band: str | None = None
+    recommendation: Recommendation | None = None
+    interview_required: bool = False
+    override_roles: tuple[str, ...] = ()
 
 
 class ApplicationApproved(Event, type="cauce.partner.ApplicationApproved.v1", key="application-{application_id}"):
@@ -176,6 +196,15 @@ class OutletChanged(Event, type="cauce.partner.OutletChanged.v1", key="partner-{
     area: str
 
 
+class OutletClosed(Event, type="cauce.partner.OutletClosed.v1", key="partner-{partner_id}"):
+    """An outlet closed for good; `closed_on` is its last day."""
+
+    partner_id: UUID
+    outlet_id: UUID
+    closed_on: date
+    reason: str
+
+
 class PartnerActivated(Event, type="cauce.partner.PartnerActivated.v1", key="partner-{partner_id}"):
     """Contract in force, required training completed, checklist done: the partner trades."""
 
@@ -211,6 +240,35 @@ class PartnerTerminated(Event, type="cauce.partner.PartnerTerminated.v1", key="p
     reason: str
 
 
+class PartnerTierChanged(Event, type="cauce.partner.PartnerTierChanged.v1", key="partner-{partner_id}"):
+    """A person decided on the partner's tier in a programme: it joined (`previous` and `direction` null), rose or fell.
+    `evidence` are the ids of the evaluations that a change was proposed because of."""
+
+    partner_id: UUID
+    programme: str
+    programme_version: int
+    tier: str
+    previous: str | None = None
+    direction: Literal["promotion", "demotion"] | None = None
+    reason: str
+    evidence: tuple[UUID, ...] = ()
+
+
+class PartnerTransferred(Event, type="cauce.partner.PartnerTransferred.v1", key="partner-{partner_id}"):
+    """The partner's business is somebody else's: the partner goes on under its id, with its contracts and its history.
+
+    `legal_name` is the new holder's; where that is a person it is sealed under `holder_id`. Tax ids are told anew.
+    """
+
+    partner_id: UUID
+    holder_id: UUID
+    legal_name: Annotated[str, PersonalData(of="holder_id")]
+    sole_trader: bool = False
+    previous_holder_id: UUID
+    transferred_on: date
+    reason: str
+
+
 PUBLIC: tuple[type[Event], ...] = (
     PartnerApplied,
     ApplicationScored,
@@ -224,9 +282,12 @@ PUBLIC: tuple[type[Event], ...] = (
     PersonErased,
     OutletOpened,
     OutletChanged,
+    OutletClosed,
     PartnerActivated,
     PartnerSuspended,
     PartnerReinstated,
     PartnerLapsed,
     PartnerTerminated,
+    PartnerTierChanged,
+    PartnerTransferred,
 )

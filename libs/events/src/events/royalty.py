@@ -120,4 +120,22 @@ class RoyaltyPaidLate(Event, type="cauce.contract.RoyaltyPaidLate.v1", key="roya
     interest: Decimal | None = None
 
 
-ROYALTY: tuple[type[Event], ...] = (RoyaltyStated, RoyaltyCorrected, RoyaltyDisputed, RoyaltyPaidLate)
+class RoyaltyOverdue(Event, type="cauce.contract.RoyaltyOverdue.v1", key="royalty_statement-{statement_id}"):
+    """`due_on` has passed, and `outstanding` of a statement is not paid. It is told once, until all of it is paid."""
+
+    statement_id: UUID
+    contract_id: UUID
+    partner_id: UUID
+    period: Period
+    currency: str
+    due_on: date
+    outstanding: Decimal
+
+
+ROYALTY: tuple[type[Event], ...] = (
+    RoyaltyStated,
+    RoyaltyCorrected,
+    RoyaltyDisputed,
+    RoyaltyPaidLate,
+    RoyaltyOverdue,
+)

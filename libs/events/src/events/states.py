@@ -36,12 +36,21 @@ class _Part(BaseModel):
 
 
 class OutletNow(_Part):
-    """A partner's place of business; `opened_on` null: not open yet."""
+    """A partner's place of business; `opened_on` null: not open yet, `closed_on` null: not closed."""
 
     outlet_id: UUID
     name: str
     area: str
     opened_on: date | None
+    closed_on: date | None = None
+    external_refs: tuple[ExternalRef, ...] = ()
+
+
+class TierNow(_Part):
+    """A partner's tier in a programme."""
+
+    programme: str
+    tier: str
 
 
 class PartnerState(State, type="cauce.partner.PartnerState.v1", key="partner-{partner_id}"):
@@ -59,6 +68,7 @@ class PartnerState(State, type="cauce.partner.PartnerState.v1", key="partner-{pa
     tax_ids: tuple[TaxId, ...] = ()
     currency: str | None = None
     sole_trader: bool = False
+    tiers: tuple[TierNow, ...] = ()
 
 
 class ContractState(State, type="cauce.contract.ContractState.v1", key="contract-{contract_id}"):

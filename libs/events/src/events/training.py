@@ -143,6 +143,62 @@ class CorrectiveActionVerified(
     late: bool
 
 
+class ManualAcknowledged(
+    Event, type="cauce.training.ManualAcknowledged.v1", key="manual_acknowledgement-{acknowledgement_id}"
+):
+    """One of the partner's own people acknowledged a version of a manual, `document` says where it is. `late`: after
+    `due_on`."""
+
+    acknowledgement_id: UUID
+    partner_id: UUID
+    manual: str
+    version: int
+    document: str
+    due_on: date
+    acknowledged_on: date
+    late: bool
+
+
+class CoachingCompleted(Event, type="cauce.training.CoachingCompleted.v1", key="coaching_visit-{visit_id}"):
+    """A partner was coached on the spot on `held_on`, and all that was agreed on then has been followed up. `topics`
+    are what guidance was given on; of `agreed` actions so many were `done`, `late` of them, and the rest dropped.
+    `plan_id` is the technical support plan that the visit belongs to, if any."""
+
+    visit_id: UUID
+    partner_id: UUID
+    outlet_id: UUID | None
+    plan_id: UUID | None
+    held_on: date
+    completed_on: date
+    topics: tuple[str, ...]
+    agreed: int
+    done: int
+    late: int
+
+
+Severity = Literal["minor", "serious", "grave"]
+Sanction = Literal["reminder", "warning", "final_warning", "retraining", "penalty", "referral"]
+
+
+class ConductBreached(Event, type="cauce.training.ConductBreached.v1", key="conduct_breach-{breach_id}"):
+    """It was found that a partner breached a rule of a code of conduct, in the version of then, for the `repetition`th
+    time, and this `sanction` was decided on. `departs`: it is another than the code has for that, which took two
+    persons. A `referral` goes to those who decide on restrictions and contracts."""
+
+    breach_id: UUID
+    partner_id: UUID
+    outlet_id: UUID | None
+    conduct_code: str
+    code_version: int
+    rule: str
+    severity: Severity
+    repetition: int
+    sanction: Sanction
+    departs: bool
+    happened_on: date
+    decided_on: date
+
+
 PUBLIC: tuple[type[Event], ...] = (
     TrainingAssigned,
     TrainingCompleted,
@@ -151,4 +207,7 @@ PUBLIC: tuple[type[Event], ...] = (
     FieldAuditPublished,
     CorrectiveActionOverdue,
     CorrectiveActionVerified,
+    ManualAcknowledged,
+    CoachingCompleted,
+    ConductBreached,
 )

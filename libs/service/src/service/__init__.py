@@ -4,7 +4,7 @@ from engine import Receipt
 
 from service.access import Principal, scope
 from service.app import create_app
-from service.handling import By, Handle, HandleMany, HandlePut, HandleSeen, NewId
+from service.handling import By, Handle, HandleMany, HandlePut, HandleSeen, InRoles, NewId, Theirs
 from service.imports import Import, import_routes
 from service.jobs import Job, JobStatus, Running, begin, job_routes
 from service.limits import body_limit
@@ -12,7 +12,7 @@ from service.moments import NOW, At, Moment
 from service.paging import Collection, Filter, Listing, Page, listing, page
 from service.partners import own
 from service.problems import Invalid, Problem, ProblemError
-from service.reading import Happening, Read, history_of, list_of
+from service.reading import Clock, Happening, Read, history_of, list_of
 from service.routing import UnsafeRoute
 from service.sealing import Seal
 from service.settings import InvalidSettings, Settings
@@ -21,6 +21,7 @@ __all__ = [
     "NOW",
     "At",
     "By",
+    "Clock",
     "Collection",
     "Filter",
     "Handle",
@@ -29,6 +30,7 @@ __all__ = [
     "HandleSeen",
     "Happening",
     "Import",
+    "InRoles",
     "Invalid",
     "InvalidSettings",
     "Job",
@@ -45,6 +47,7 @@ __all__ = [
     "Running",
     "Seal",
     "Settings",
+    "Theirs",
     "UnsafeRoute",
     "begin",
     "body_limit",

@@ -32,13 +32,14 @@ REMEMBERED = 4096
 class Principal:
     """Who calls. `subject` acts, with the program `client`; `on_behalf_of` is whose rights are used where these are
     another's (RFC 8693: the token's `sub`, while its `act` says who acts). With a `partner_id` the caller belongs to
-    that partner and not to us."""
+    that partner and not to us. `roles` are those that the token names; what they allow is among the scopes."""
 
     subject: str
     scopes: frozenset[str] = frozenset()
     client: str | None = None
     partner_id: UUID | None = None
     on_behalf_of: str | None = None
+    roles: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 class Unauthenticated(ProblemError):
@@ -175,6 +176,7 @@ class Access:
             client=caller.client_id or caller.azp,
             partner_id=caller.partner_id,
             on_behalf_of=caller.sub if caller.act else None,
+            roles=frozenset(held),
         )
 
     def _remember(self, token: str, principal: Principal, expires: float) -> None:

@@ -11,6 +11,7 @@ from engine import Decider, Policy, Process, PublicState, View
 from engine.runtime import Engine, Tuning
 from events import INTAKES
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from service import jobs as asked_jobs
 from service import logs, openapi, ops, problems
@@ -32,6 +33,15 @@ from service.topic_intake import SCHEMA as INTAKE_TABLES
 from service.topic_intake import TopicIntake
 
 log = structlog.get_logger()
+
+TELEMETRY: TelemetryConfig = {
+    "auto_configure": True,  # where OTEL_EXPORTER_OTLP_ENDPOINT says so, and nothing otherwise
+    "operation_spans": False,
+    "logs": False,  # they would have the text of exceptions, and so what people wrote
+    "metrics": False,  # Prometheus has them
+    "exclude": lambda scope: scope["path"] in ops.OPEN,
+}
+"""A span a request, by FastAPI, if there is an SDK."""
 
 
 def create_app(
@@ -79,6 +89,7 @@ def create_app(
         lifespan=_lifespan,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=TELEMETRY,
     )
     if imports:
         engine.tables += IMPORT_TABLES

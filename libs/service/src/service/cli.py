@@ -54,6 +54,8 @@ def run(name: Service) -> None:
     Settings come from CAUCE_... variables. Example: CAUCE_POSTGRES_URL=postgresql://... CAUCE_KAFKA_BOOTSTRAP=...
     CAUCE_JWKS=jwks.json [b]cauce run partner[/b]
     """
+    if "service.name=" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+        os.environ.setdefault("OTEL_SERVICE_NAME", f"{name}-svc")
     with sentences():
         started = server.serve(_app(name))
     if not started:

@@ -6,6 +6,7 @@ One plain ASGI layer, because it is on the path of every request.
 from __future__ import annotations
 
 import asyncio
+import re
 from hashlib import blake2b
 from time import perf_counter
 from uuid import UUID, uuid4
@@ -13,6 +14,9 @@ from uuid import UUID, uuid4
 import structlog
 from engine.errors import passes
 from engine.runtime import Engine
+from engine.tracing import extracted
+from opentelemetry import context as otel
+from opentelemetry import trace
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,9 +28,10 @@ from service.rate import Rate
 
 log = structlog.get_logger()
 
-READ = frozenset({b"authorization", b"idempotency-key", b"if-match", b"x-correlation-id"})
+READ = frozenset({b"authorization", b"idempotency-key", b"if-match", b"traceparent", b"x-correlation-id"})
 """The headers that the kit itself goes by, picked out in one pass."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+VALUES = re.compile("=[^&]*")
 
 
 class Exchange:
@@ -70,6 +75,22 @@ class Exchange:
         self.status: int | None = None
         self.version: int | None = None
         self.correlation_id = _uuid(self.headers.get(b"x-correlation-id")) or uuid4()
+
+    def named_trace(self) -> otel.Context | None:
+        """What the caller is part of; None where FastAPI has made a span of ours in it."""
+        span = trace.get_current_span()
+        if span.is_recording():
+            span.set_attribute("cauce.correlation_id", str(self.correlation_id))
+            if query := self.scope["query_string"]:  # there may be names of people in it
+                span.set_attribute("url.query", VALUES.sub("=REDACTED", query.decode("latin-1")))
+        if b"traceparent" not in self.headers or span.get_span_context().is_valid:
+            return None
+        headers = self.scope["headers"]
+        parent, state = (
+            [value.decode("latin-1") for header, value in headers if header == name]
+            for name in (b"traceparent", b"tracestate")
+        )
+        return extracted(parent, state)
 
     async def authenticated(self) -> Principal:
         """The caller; raises Unauthenticated."""
@@ -201,6 +222,8 @@ class Edge:
         exchange = Exchange(self, scope, receive, send)
         scope["cauce.exchange"] = exchange
         token = correlation.set(exchange.correlation_id)
+        named = exchange.named_trace()
+        attached = None if named is None else otel.attach(named)
         self._watch(exchange)
         try:
             await exchange.run()
@@ -210,6 +233,8 @@ class Edge:
             status = exchange.status or 500
             route = self.metrics.observe(scope, status, seconds)
             self.lines.write(exchange.correlation_id, scope["method"], route, scope["path"], status, seconds)
+            if attached is not None:
+                otel.detach(attached)
             correlation.reset(token)
 
 

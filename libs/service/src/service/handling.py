@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4, uuid5
 
 from engine import Command, Context, Decider, Receipt, Rejected, Send
+from engine.tracing import current
 from fastapi import Depends
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from service.access import ScopeMissing
 from service.exchange import Exchange
 from service.partners import Closed, NothingThere, handles_own
 from service.problems import Invalid, ProblemError
-from service.reading import reading
+from service.reading import clock, reading
 
 S = TypeVar("S")
 T = TypeVar("T", bound=BaseModel)
@@ -39,7 +40,15 @@ class Caller:
         self.service = exchange.service
         self.principal = exchange.principal
         who = self.principal
-        self.context = Context(who.subject, exchange.correlation_id, client=who.client, on_behalf_of=who.on_behalf_of)
+        traceparent, tracestate = current()
+        self.context = Context(
+            who.subject,
+            exchange.correlation_id,
+            client=who.client,
+            on_behalf_of=who.on_behalf_of,
+            traceparent=traceparent,
+            tracestate=tracestate,
+        )
         self._exchange = exchange
         self._commands = 0
 
@@ -205,6 +214,15 @@ def acting(request: Request) -> tuple[str, ...]:
     return tuple(name for name in (context.actor, context.on_behalf_of) if name is not None)
 
 
+def of_a_partner(request: Request) -> bool:
+    return Caller(request.scope["cauce.exchange"]).principal.partner_id is not None
+
+
+def acting_as(request: Request) -> tuple[str, ...]:
+    """The roles of whoever acts, in order."""
+    return tuple(sorted(Caller(request.scope["cauce.exchange"]).principal.roles))
+
+
 Handle = Annotated[Handling, Depends(handling)]
 HandleSeen = Annotated[Handling, Depends(handling_seen)]
 HandlePut = Annotated[Handling, Depends(handling_put)]
@@ -212,9 +230,13 @@ HandleMany = Annotated[HandlingMany, Depends(handling_many)]
 NewId = Annotated[UUID, Depends(new_id)]
 By = Annotated[tuple[str, ...], Depends(acting)]
 """For decisions that need two persons: who takes this one."""
+Theirs = Annotated[bool, Depends(of_a_partner)]
+"""Whether one of a partner's own people calls, for what only they may do."""
+InRoles = Annotated[tuple[str, ...], Depends(acting_as)]
+"""For decisions that need a role: those of who takes this one, by the token."""
 
 PROVIDERS: frozenset[Callable[..., Any]] = frozenset(
-    {handling, handling_seen, handling_put, handling_many, new_id, acting, reading}
+    {handling, handling_seen, handling_put, handling_many, new_id, acting, of_a_partner, acting_as, reading, clock}
 )
 """Called by the kit's own routes with the request: as FastAPI dependencies each would cost a tenth
 of a whole request."""

@@ -63,6 +63,8 @@ create table if not exists import_job (
     gzip         boolean not null,
     actor        text not null,
     correlation_id uuid not null,
+    traceparent  text,
+    tracestate   text,
     backfills    boolean not null,
     occurred_at  timestamptz,
     bytes        bigint not null default 0,
@@ -78,6 +80,11 @@ create table if not exists import_job (
     holder       uuid,
     leased_until timestamptz
 );
+do $$ begin  -- what older ones lack; an ALTER TABLE that has nothing to do would still lock out everybody
+    if not exists (select from pg_attribute where attrelid = 'import_job'::regclass and attname = 'traceparent') then
+        alter table import_job add column traceparent text, add column tracestate text;
+    end if;
+end $$;
 create index if not exists import_job_open on import_job (created_at) where status in ('waiting', 'running');
 create table if not exists import_piece (
     job uuid not null, n integer not null, data bytea not null, primary key (job, n)
@@ -295,7 +302,12 @@ class Worker:
         outcomes = iter(
             await self._engine.handle_many(
                 [sends[n] for n in kept],
-                Context(job["actor"], job["correlation_id"]),
+                Context(
+                    job["actor"],
+                    job["correlation_id"],
+                    traceparent=job["traceparent"],
+                    tracestate=job["tracestate"],
+                ),
                 # Of a batch that was recorded and then not counted each line gets its first answer again.
                 command_ids=[uuid5(job["id"], str(good[n].line)) for n in kept],
                 request=b"",
@@ -423,8 +435,9 @@ async def _begun(
     format, gzip = format_of(request), is_gzip(request)
     async with caller.engine.acquire() as db:
         await db.execute(
-            "insert into import_job (id, kind, status, format, gzip, actor, correlation_id, backfills, occurred_at)"
-            " values ($1, $2, 'receiving', $3, $4, $5, $6, $7, $8) on conflict do nothing",
+            "insert into import_job (id, kind, status, format, gzip, actor, correlation_id, backfills, occurred_at,"
+            " traceparent, tracestate) values ($1, $2, 'receiving', $3, $4, $5, $6, $7, $8, $9, $10)"
+            " on conflict do nothing",
             id,
             kind.kind,
             format,
@@ -433,6 +446,8 @@ async def _begun(
             caller.context.correlation_id,
             f"{caller.service}:backfill" in caller.principal.scopes,
             occurred_at,
+            caller.context.traceparent,
+            caller.context.tracestate,
         )
         return await _row(db, id)
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 import structlog
+from engine.tracing import ids
 
 correlation: ContextVar[UUID | None] = ContextVar("correlation", default=None)
 """The correlation id of the request (or of the fact) that is being handled."""
@@ -95,6 +96,7 @@ class AccessLog:
             "path": path,
             "status": status,
             "ms": round(seconds * 1000, 2),
+            **ids(),
         }
         self._out.msg(orjson.dumps(line, option=orjson.OPT_UTC_Z))
 
@@ -117,6 +119,8 @@ def _correlated(_: Any, __: str, line: Line) -> Line:
     id = correlation.get()
     if id is not None:
         line.setdefault("correlation_id", id)
+    for name, value in ids().items():
+        line.setdefault(name, value)
     return line
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
@@ -154,7 +155,15 @@ def reading(request: Request) -> Reading:
     return Reading(request.scope["cauce.exchange"], narrowed(request))
 
 
+def clock(request: Request) -> datetime:
+    """The service's own, which a test can move."""
+    now: datetime = request.scope["cauce.exchange"].engine.clock()
+    return now
+
+
 Read = Annotated[Reading, Depends(reading)]
+Clock = Annotated[datetime, Depends(clock)]
+"""For answers that depend on the day on which they are asked for: what time it is."""
 
 
 def list_of(things: Collection[T], doc: str = "") -> Callable[..., Coroutine[Any, Any, Listing[T]]]:
@@ -207,6 +216,7 @@ class Happening(BaseModel):
     position: int
     correlation_id: UUID
     causation_id: UUID | None = Field(description="The event that led to it; null where a caller did.")
+    traceparent: str | None = Field(default=None, description="The span in which it came about (W3C Trace Context).")
     data: dict[str, Any]
 
 
@@ -223,6 +233,7 @@ def happening(fact: Fact[Any]) -> Happening:
         position=fact.position,
         correlation_id=fact.correlation_id,
         causation_id=fact.causation_id,
+        traceparent=fact.traceparent,
         data=fact.event.model_dump(mode="json"),
     )
 

@@ -11,7 +11,7 @@ from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
 
-from engine import Command, Decider, Rejected, Send, Unknown
+from engine import Command, Decider, Rejected, Send, Unknown, seconds
 
 from service.paging import Collection
 from service.problems import ProblemError
@@ -100,6 +100,8 @@ class _Walk:
                 self.code(_text(code, names), 404 if issubclass(called, Unknown) else 409)
             case [ast.Constant(value=int(status)), code, *_] if called is ProblemError:
                 self.code(_text(code, names), status)
+            case [*_, code] if called is seconds:
+                self.code(_text(code, names), 409)
         if isinstance(called, FunctionType) and called.__name__ != "<lambda>":
             self.function(called)
         elif isinstance(node.func, ast.Attribute):

@@ -1,6 +1,6 @@
 """What contract-svc does by itself: it opens a negotiation with each new partner, drafts what was agreed on, keeps the
-clocks of offers, contracts and breaches, gives areas free again, and serves the notice that a decided termination
-begins with."""
+clocks of offers, contracts and breaches, gives areas free again, lets a negotiation lapse whose contract is withdrawn,
+and serves the notice that a decided termination begins with."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ from events.risk import AdjustmentDecided
 from contract.domain.breach import LapseCure, NoticeBreach
 from contract.domain.contract import DraftContract, contracts
 from contract.domain.disclosure import OpenSigningWindow
-from contract.domain.negotiation import LapseOffer, OpenNegotiation, TermsOffered, negotiation_id, negotiations
+from contract.domain.negotiation import (
+    EndWithoutContract,
+    LapseOffer,
+    OpenNegotiation,
+    TermsOffered,
+    negotiation_id,
+    negotiations,
+)
 from contract.domain.rules import GENERAL, Rules
 from contract.domain.shipped import SHIPPED
 from contract.domain.signature import ContractExecuted, ContractWithdrawn
@@ -66,6 +73,10 @@ async def what_it_is_about(db: Rows, fact: Fact[Any]) -> Rules | ContractTerms |
 
 def carry_on(fact: Fact[Any], about: Rules | ContractTerms | None) -> Iterator[Reaction]:
     yield from clocks(fact)
+    if isinstance(fact.event, ContractWithdrawn):
+        # That is what the world knows by: the partner stays no prospect of a contract that will not be.
+        partner_id, reason = fact.event.partner_id, fact.event.reason
+        yield Send(negotiations, negotiation_id(partner_id), EndWithoutContract(reason=reason))
     match fact.event, about:
         case NegotiationAccepted() as accepted, Rules() as rules:
             draft = DraftContract(

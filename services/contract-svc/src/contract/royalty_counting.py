@@ -12,9 +12,9 @@ from uuid import UUID
 from engine import Fact, Rows
 from events.periods import first_day, last_day
 
-from contract.domain.royalty import RoyaltyBasisTaken
 from contract.domain.royalty_figures import DaySales
 from contract.domain.royalty_sale import RoyaltySaleTaken
+from contract.domain.royalty_statement import RoyaltyBasisTaken
 
 DAY_SALES = """
 select sold_on, currency, sum(amount) as amount from royalty_sales

@@ -7,17 +7,23 @@ from typing import Any
 
 from engine import Fact, Statement, Table, View
 from events.periods import first_day, last_day
-from events.royalty import RoyaltyCorrected, RoyaltyDisputed, RoyaltyLine, RoyaltySales, RoyaltyStated
+from events.royalty import RoyaltyCorrected, RoyaltyDisputed, RoyaltyLine, RoyaltyOverdue, RoyaltySales, RoyaltyStated
 from pydantic import TypeAdapter
 
-from contract.domain.royalty import RoyaltyBalanced, RoyaltyBasisTaken, RoyaltyDisputeSettled, RoyaltyRateMissed
 from contract.domain.royalty_sale import RoyaltySaleTaken
 from contract.domain.royalty_schedule import RoyaltySchedule
+from contract.domain.royalty_statement import (
+    RoyaltyBalanced,
+    RoyaltyBasisTaken,
+    RoyaltyDisputeSettled,
+    RoyaltyRateMissed,
+)
 from contract.domain.royalty_tax import RoyaltyTaxesSet, TaxRate
-from contract.domain.royalty_terms import RoyaltyTermsAgreed
+from contract.domain.royalty_terms import RoyaltyTermsAgreed, TakenUp
 
 SCHEDULES = TypeAdapter(tuple[RoyaltySchedule, ...])
 RATES = TypeAdapter(tuple[TaxRate, ...])
+TAKEN_UP = TypeAdapter(tuple[TakenUp, ...])
 SALES = TypeAdapter(tuple[RoyaltySales, ...])
 LINES = TypeAdapter(tuple[RoyaltyLine, ...])
 
@@ -30,7 +36,9 @@ TERMS = Table(
     currency text not null,
     schedules json not null,
     due_days integer,
-    late_interest_percent numeric
+    late_interest_percent numeric,
+    source text not null,
+    taken_up json not null
     """,
 )
 
@@ -73,6 +81,7 @@ STATEMENTS = Table(
     paid numeric not null,
     outstanding numeric not null,
     days_late integer not null,
+    overdue boolean not null,
     interest numeric,
     payments_in_other_currencies integer not null,
     awaits_rates_of text[] not null,
@@ -84,9 +93,10 @@ STATEMENTS = Table(
 
 def project_terms(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
-        case RoyaltyTermsAgreed(schedules=schedules) as agreed:
-            row = agreed.model_dump(exclude={"schedules"})
-            yield TERMS.upsert("contract_id", **row, schedules=SCHEDULES.dump_json(schedules))
+        case RoyaltyTermsAgreed(schedules=schedules, taken_up=taken_up) as agreed:
+            row = agreed.model_dump(exclude={"schedules", "taken_up"})
+            said = {"schedules": SCHEDULES.dump_json(schedules), "taken_up": TAKEN_UP.dump_json(taken_up)}
+            yield TERMS.upsert("contract_id", **row, **said)
 
 
 def project_taxes(fact: Fact[Any]) -> Iterator[Statement]:
@@ -118,6 +128,7 @@ def project_statements(fact: Fact[Any]) -> Iterator[Statement]:
                 paid=0,
                 outstanding=stated.total,
                 days_late=0,
+                overdue=False,
                 payments_in_other_currencies=0,
                 awaits_rates_of=[],
             )
@@ -129,7 +140,14 @@ def project_statements(fact: Fact[Any]) -> Iterator[Statement]:
             yield STATEMENTS.update(key, awaits_rates_of=list(currencies))
         case RoyaltyBalanced() as balanced:
             row = balanced.model_dump()
+            yield STATEMENTS.sql(
+                "update {table} set overdue = overdue and $2 > 0 where statement_id = $1",
+                fact.stream_id,
+                balanced.outstanding,
+            )
             yield STATEMENTS.update(key, payments_in_other_currencies=row.pop("in_other_currencies"), **row)
+        case RoyaltyOverdue():
+            yield STATEMENTS.update(key, overdue=True)
         case RoyaltyDisputed(reason=reason):
             yield STATEMENTS.update(key, disputed=True, disputed_because=reason)
         case RoyaltyDisputeSettled():
@@ -149,9 +167,9 @@ def _figures(fact: Fact[Any], told: RoyaltyStated | RoyaltyCorrected) -> dict[st
     }
 
 
-terms_view = View("royalty_terms", version=1, tables=(TERMS,), project=project_terms, inline=True)
+terms_view = View("royalty_terms", version=2, tables=(TERMS,), project=project_terms, inline=True)
 taxes_view = View("royalty_taxes", version=1, tables=(TAXES,), project=project_taxes, inline=True)
 sales_view = View("royalty_sales", version=1, tables=(COUNTED,), project=project_sales, inline=True)
-statements_view = View("royalty_statements", version=1, tables=(STATEMENTS,), project=project_statements, inline=True)
+statements_view = View("royalty_statements", version=2, tables=(STATEMENTS,), project=project_statements, inline=True)
 
 VIEWS = (terms_view, taxes_view, sales_view, statements_view)

@@ -9,7 +9,8 @@ from engine import PublicState
 from events.states import ContractState, RoyaltyStatementState
 
 from contract.domain.contract import contracts
-from contract.domain.royalty import RoyaltyStatement, royalty_statements
+from contract.domain.royalty import royalty_statements
+from contract.domain.royalty_statement import RoyaltyStatement
 from contract.domain.standing import Contract, Status
 
 STATUSES = {Status.IN_WINDOW: "disclosed", Status.RENEWAL_ELIGIBLE: "in_force"}

@@ -5,11 +5,18 @@ from __future__ import annotations
 from fastapi import FastAPI
 from service import Settings, create_app
 
-from partner import api_applications, api_imports, api_master_data, api_partners, api_standards, policies, views
+from partner import api, outlet_views, policies, register_views, reported, tier_views, views
+from partner.api.imports import APPLICATIONS
 from partner.domain.application import applications
+from partner.domain.checklist import opening_checklists
+from partner.domain.investment import investment_standards
 from partner.domain.partner import partners
+from partner.domain.programme import programmes
+from partner.domain.recruitment import recruitment_plans
+from partner.domain.register import register_entries
 from partner.domain.registration import registered_names
 from partner.domain.standard import standards
+from partner.domain.tax_id import tax_ids
 from partner.states import STATES
 
 
@@ -17,19 +24,31 @@ def app() -> FastAPI:
     return create_app(
         "partner",
         Settings(),
-        routes=[
-            api_standards.router,
-            api_imports.router,
-            api_applications.router,
-            api_applications.duplicate_routes,
-            api_partners.router,
-            api_master_data.router,
+        routes=api.ROUTES,
+        deciders=[
+            register_entries,
+            standards,
+            investment_standards,
+            recruitment_plans,
+            applications,
+            registered_names,
+            tax_ids,
+            opening_checklists,
+            programmes,
+            partners,
         ],
-        deciders=[standards, applications, registered_names, partners],
-        views=views.VIEWS,
+        views=(
+            *views.VIEWS,
+            outlet_views.view,
+            tier_views.programmes_view,
+            tier_views.memberships_view,
+            register_views.view,
+            reported.view,
+        ),
         policies=policies.POLICIES,
         states=STATES,
         sealing=True,
-        imports=[api_imports.APPLICATIONS],
-        description="Recruiting, and the registry of partners from prospective to terminated.",
+        imports=[APPLICATIONS],
+        description="Recruiting by plans, standards and applications; and the registry of partners from prospective to "
+        "terminated, with their outlets and tiers, of principals, brands and channels.",
     )

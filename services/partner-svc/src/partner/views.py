@@ -10,6 +10,8 @@ from events.partner import (
     ApplicationApproved,
     ApplicationDeclined,
     ApplicationScored,
+    DimensionScore,
+    GateResult,
     OutletChanged,
     OutletOpened,
     PartnerActivated,
@@ -19,25 +21,67 @@ from events.partner import (
     PartnerReinstated,
     PartnerSuspended,
     PartnerTerminated,
+    PartnerTransferred,
 )
+from pydantic import BaseModel, TypeAdapter
 
-from partner.domain import application, partner
-from partner.domain.application import ApplicationWithdrawn, DuplicateDecided, PossibleDuplicateHeld
-from partner.domain.checklist import ChecklistDrawnUp, ChecklistItemCompleted
+from partner.domain import candidate, standing
+from partner.domain.approval import ApplicationWithdrawn
+from partner.domain.assessment import ApplicationScreened, BusinessPlanProjected, InterviewHeld
+from partner.domain.checklist import (
+    OpeningChecklistDraftDiscarded,
+    OpeningChecklistDrafted,
+    OpeningChecklistPublished,
+)
+from partner.domain.duplicate import DuplicateDecided, PossibleDuplicateHeld
+from partner.domain.investment import (
+    InvestmentStandardDraftDiscarded,
+    InvestmentStandardDrafted,
+    InvestmentStandardPublished,
+)
 from partner.domain.launch import ContractSigned
+from partner.domain.outlet import ChecklistDrawnUp, ChecklistItemCompleted, ChecklistItemWaived
+from partner.domain.recruitment import RecruitmentExpenseBooked, RecruitmentPlanClosed, RecruitmentPlanned
 from partner.domain.registration import partner_id
-from partner.domain.standard import StandardPublished
+from partner.domain.standard import StandardDraftDiscarded, StandardDrafted, StandardPublished
 from partner.domain.words import normalised
 
 STANDARDS = Table(
     "standards",
     """
     code text primary key,
-    version integer not null,
     title text not null,
-    dimensions text[] not null,
-    weights numeric[] not null,
-    gates text[] not null
+    version integer,
+    terms json,
+    draft json,
+    published_at timestamptz
+    """,
+)
+
+INVESTMENT_STANDARDS = Table(
+    "investment_standards",
+    """
+    format text not null,
+    area text not null,
+    version integer,
+    terms json,
+    draft json,
+    published_at timestamptz,
+    primary key (format, area)
+    """,
+)
+
+RECRUITMENT_PLANS = Table(
+    "recruitment_plans",
+    """
+    code text primary key,
+    kind text not null,
+    status text not null,
+    starts_on date not null,
+    ends_on date not null,
+    content json not null,
+    spent numeric not null default 0,
+    closed_because text
     """,
 )
 
@@ -56,13 +100,24 @@ APPLICATIONS = Table(
     standard_version integer,
     total numeric,
     failed_gates text[],
+    confidence numeric,
+    band text,
+    recommendation text,
+    scores json,
+    gates json,
+    interviewed_on date,
+    format text,
+    investment_area text,
+    plan json,
+    payback_years numeric,
+    shortfalls text[],
     override_reason text,
     looks_like uuid,
     looks_like_name text,
     held_at timestamptz,
     closed_because text
     """,
-    indexes=("(status, application_id)", "(area, application_id)"),
+    indexes=("(status, application_id)", "(area, application_id)", "(standard, status)"),
 )
 
 PARTNERS = Table(
@@ -85,24 +140,128 @@ PARTNERS = Table(
     indexes=("(status, partner_id)", "(area, partner_id)", "(name_key text_pattern_ops)"),
 )
 
+OPENING_CHECKLISTS = Table(
+    "opening_checklists",
+    """
+    kind text primary key,
+    version integer,
+    terms json,
+    draft json,
+    published_at timestamptz
+    """,
+)
+
+
+LINES = TypeAdapter(tuple[DimensionScore, ...])
+RESULTS = TypeAdapter(tuple[GateResult, ...])
+SCORED = """
+update {table} set standard = $2, standard_version = $3, total = $4, failed_gates = $5, confidence = $6, band = $7,
+    recommendation = $8, scores = $9, gates = $10,
+    status = case when interviewed_on is null then 'scored' else 'interviewed' end
+where application_id = $1
+"""
+
+
+def _scored(scored: ApplicationScored) -> tuple[Any, ...]:
+    return (
+        scored.standard,
+        scored.standard_version,
+        scored.total,
+        list(scored.failed_gates),
+        scored.confidence,
+        scored.band,
+        scored.recommendation,
+        LINES.dump_json(scored.scores),
+        RESULTS.dump_json(scored.gates),
+    )
+
+
+def as_json(value: BaseModel) -> bytes:
+    return value.model_dump_json().encode()
+
 
 def project_standards(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
-        case StandardPublished() as standard:
+        case StandardDrafted(code=code, content=content):
+            # The title of what is published stays until the draft is.
+            yield STANDARDS.sql(
+                "insert into {table} (code, title, draft) values ($1, $2, $3)"
+                " on conflict (code) do update set draft = excluded.draft",
+                code,
+                content.title,
+                as_json(content),
+            )
+        case StandardPublished(code=code, terms=terms):
             yield STANDARDS.upsert(
                 "code",
-                code=standard.code,
-                version=standard.version,
-                title=standard.title,
-                dimensions=[dimension.code for dimension in standard.dimensions],
-                weights=[dimension.weight for dimension in standard.dimensions],
-                gates=list(standard.gates),
+                code=code,
+                title=terms.title,
+                version=terms.version,
+                terms=as_json(terms),
+                draft=None,
+                published_at=fact.occurred_at,
             )
+        case StandardDraftDiscarded(code=code):
+            yield STANDARDS.update({"code": code}, draft=None)
+
+
+def project_investment_standards(fact: Fact[Any]) -> Iterator[Statement]:
+    match fact.event:
+        case InvestmentStandardDrafted(format=format, area=area, content=content):
+            yield INVESTMENT_STANDARDS.upsert("format", "area", format=format, area=area, draft=as_json(content))
+        case InvestmentStandardPublished(terms=terms):
+            yield INVESTMENT_STANDARDS.upsert(
+                "format",
+                "area",
+                format=terms.format,
+                area=terms.area,
+                version=terms.version,
+                terms=as_json(terms),
+                draft=None,
+                published_at=fact.occurred_at,
+            )
+        case InvestmentStandardDraftDiscarded(format=format, area=area):
+            yield INVESTMENT_STANDARDS.update({"format": format, "area": area}, draft=None)
+
+
+def project_opening_checklists(fact: Fact[Any]) -> Iterator[Statement]:
+    match fact.event:
+        case OpeningChecklistDrafted(kind=kind, content=content):
+            yield OPENING_CHECKLISTS.upsert("kind", kind=kind, draft=as_json(content))
+        case OpeningChecklistPublished(terms=terms):
+            yield OPENING_CHECKLISTS.upsert(
+                "kind",
+                kind=terms.kind,
+                version=terms.version,
+                terms=as_json(terms),
+                draft=None,
+                published_at=fact.occurred_at,
+            )
+        case OpeningChecklistDraftDiscarded(kind=kind):
+            yield OPENING_CHECKLISTS.update({"kind": kind}, draft=None)
+
+
+def project_recruitment_plans(fact: Fact[Any]) -> Iterator[Statement]:
+    match fact.event:
+        case RecruitmentPlanned(code=code, content=content):
+            yield RECRUITMENT_PLANS.upsert(
+                "code",
+                code=code,
+                kind=content.kind,
+                status="open",
+                starts_on=content.starts_on,
+                ends_on=content.ends_on,
+                content=as_json(content),
+            )
+        case RecruitmentExpenseBooked(code=code, amount=amount):
+            yield RECRUITMENT_PLANS.sql("update {table} set spent = spent + $2 where code = $1", code, amount)
+        case RecruitmentPlanClosed(code=code, reason=reason):
+            yield RECRUITMENT_PLANS.update({"code": code}, status="closed", closed_because=reason)
 
 
 def project_applications(fact: Fact[Any]) -> Iterator[Statement]:
     key = {"application_id": fact.stream_id}
-    status = application.Status
+    status = candidate.Status
     match fact.event:
         case PartnerApplied() as applied:
             yield APPLICATIONS.upsert(
@@ -116,14 +275,26 @@ def project_applications(fact: Fact[Any]) -> Iterator[Statement]:
                 outlet_name=applied.outlet_name,
                 applied_at=fact.occurred_at,
             )
-        case ApplicationScored() as scored:
+        case ApplicationScreened() as screened:
             yield APPLICATIONS.update(
                 key,
-                status=status.SCORED.value,
-                standard=scored.standard,
-                standard_version=scored.standard_version,
-                total=scored.total,
-                failed_gates=list(scored.failed_gates),
+                status=status.SCREENED.value,
+                standard=screened.standard,
+                standard_version=screened.standard_version,
+                failed_gates=list(screened.failed_gates),
+            )
+        case ApplicationScored() as scored:
+            yield APPLICATIONS.sql(SCORED, fact.stream_id, *_scored(scored))
+        case InterviewHeld(held_on=day):
+            yield APPLICATIONS.update(key, status=status.INTERVIEWED.value, interviewed_on=day)
+        case BusinessPlanProjected(case=case, terms=terms, projection=projection):
+            yield APPLICATIONS.update(
+                key,
+                format=case.format,
+                investment_area=terms.area,
+                plan=as_json(case),
+                payback_years=projection.payback_years,
+                shortfalls=list(projection.shortfalls),
             )
         case ApplicationApproved(override_reason=override):
             yield APPLICATIONS.update(key, status=status.APPROVED.value, override_reason=override)
@@ -141,7 +312,7 @@ def project_applications(fact: Fact[Any]) -> Iterator[Statement]:
 
 def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
     key = {"partner_id": fact.stream_id}
-    status = partner.Status
+    status = standing.Status
     match fact.event:
         case PartnerRegistered() as registered:
             yield PARTNERS.upsert(
@@ -158,18 +329,21 @@ def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
                 outlet_name=registered.outlet_name,
                 registered_at=fact.occurred_at,
             )
-        case ChecklistDrawnUp(items=items):
-            yield PARTNERS.update(key, open_items=[item.code for item in items])
-        case ChecklistItemCompleted(item=item):
+        case ChecklistDrawnUp(outlet_id=outlet, items=items):
+            yield PARTNERS.update({**key, "outlet_id": outlet}, open_items=[item.code for item in items])
+        case ChecklistItemCompleted(outlet_id=outlet, item=item) | ChecklistItemWaived(outlet_id=outlet, item=item):
             yield PARTNERS.sql(
-                "update {table} set open_items = array_remove(open_items, $2) where partner_id = $1",
+                "update {table} set open_items = array_remove(open_items, $3) where partner_id = $1 and outlet_id = $2",
                 fact.stream_id,
+                outlet,
                 item,
             )
-        case OutletOpened(opened_on=day):
-            yield PARTNERS.update(key, opened_on=day)
-        case OutletChanged(name=name, area=area):
-            yield PARTNERS.update(key, outlet_name=name, area=area)
+        case OutletOpened(outlet_id=outlet, opened_on=day):
+            yield PARTNERS.update({**key, "outlet_id": outlet}, opened_on=day)
+        case OutletChanged(outlet_id=outlet, name=name, area=area):
+            yield PARTNERS.update({**key, "outlet_id": outlet}, outlet_name=name, area=area)
+        case PartnerTransferred(legal_name=name, sole_trader=person):
+            yield PARTNERS.update(key, legal_name=name, name_key="" if person else normalised(name))
         case ContractSigned():
             # A further contract changes nothing, and who is suspended stays so.
             yield PARTNERS.sql(
@@ -190,8 +364,29 @@ def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
             yield PARTNERS.update(key, stage=status.TERMINATED.value, status=status.TERMINATED.value)
 
 
-standards_view = View("standards", version=1, tables=(STANDARDS,), project=project_standards, inline=True)
-applications_view = View("applications", version=1, tables=(APPLICATIONS,), project=project_applications, inline=True)
+standards_view = View("standards", version=2, tables=(STANDARDS,), project=project_standards, inline=True)
+investment_standards_view = View(
+    "investment_standards",
+    version=1,
+    tables=(INVESTMENT_STANDARDS,),
+    project=project_investment_standards,
+    inline=True,
+)
+recruitment_plans_view = View(
+    "recruitment_plans", version=1, tables=(RECRUITMENT_PLANS,), project=project_recruitment_plans, inline=True
+)
+applications_view = View("applications", version=2, tables=(APPLICATIONS,), project=project_applications, inline=True)
 partners_view = View("partners", version=2, tables=(PARTNERS,), project=project_partners, inline=True)
 
-VIEWS = (standards_view, applications_view, partners_view)
+opening_checklists_view = View(
+    "opening_checklists", version=1, tables=(OPENING_CHECKLISTS,), project=project_opening_checklists, inline=True
+)
+
+VIEWS = (
+    opening_checklists_view,
+    standards_view,
+    investment_standards_view,
+    recruitment_plans_view,
+    applications_view,
+    partners_view,
+)

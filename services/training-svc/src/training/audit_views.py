@@ -7,24 +7,25 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine import Fact, Statement, Table, View
-from events.partner import PartnerRegistered
+from events.partner import PartnerLapsed, PartnerRegistered, PartnerTerminated
 from events.training import CorrectiveActionOverdue, CorrectiveActionVerified, FieldAuditPublished, SectionScore
 from pydantic import TypeAdapter
 
-from training.domain.audit_answers import Answered
-from training.domain.audit_template import (
-    AuditTemplateDrafted,
-    AuditTemplatePublished,
-    AuditTemplateRetired,
-    Content,
-)
-from training.domain.corrective_action import (
+from training.domain.action_events import (
     CorrectiveActionOpened,
     CorrectiveActionWaived,
     EvidenceRejected,
     EvidenceSubmitted,
 )
-from training.domain.field_audit import FieldAuditRecorded, FieldAuditReturned
+from training.domain.audit_answers import Answered
+from training.domain.audit_events import FieldAuditRecorded, FieldAuditReturned
+from training.domain.audit_template import (
+    AuditTemplateDraftDiscarded,
+    AuditTemplateDrafted,
+    AuditTemplatePublished,
+    AuditTemplateRetired,
+)
+from training.domain.template_content import Content
 
 CONTENT = TypeAdapter(Content)
 ANSWERS = TypeAdapter(tuple[Answered, ...])
@@ -104,7 +105,11 @@ ACTIONS = Table(
     indexes=("(partner_id)", "(audit_id)", "(status, due_on)"),
 )
 
-PARTNERS = Table("known_partners", "partner_id uuid primary key")
+PARTNERS = Table(
+    "known_partners",
+    "partner_id uuid primary key, kind text, ended boolean not null default false",
+    indexes=("(kind)",),
+)
 
 
 def project_templates(fact: Fact[Any]) -> Iterator[Statement]:
@@ -118,6 +123,8 @@ def project_templates(fact: Fact[Any]) -> Iterator[Statement]:
                 content.title,
                 CONTENT.dump_json(content),
             )
+        case AuditTemplateDraftDiscarded(code=code):
+            yield TEMPLATES.update({"code": code}, draft=None)
         case AuditTemplatePublished(code=code, version=version, content=content):
             yield TEMPLATES.update({"code": code}, title=content.title, version=version, draft=None)
             yield VERSIONS.insert(
@@ -180,8 +187,10 @@ def project_actions(fact: Fact[Any]) -> Iterator[Statement]:
 
 def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
-        case PartnerRegistered(partner_id=id):
-            yield PARTNERS.upsert("partner_id", partner_id=id)
+        case PartnerRegistered(partner_id=id, kind=kind):
+            yield PARTNERS.upsert("partner_id", partner_id=id, kind=kind)
+        case PartnerLapsed(partner_id=id) | PartnerTerminated(partner_id=id):
+            yield PARTNERS.update({"partner_id": id}, ended=True)
 
 
 templates_view = View(
@@ -189,6 +198,6 @@ templates_view = View(
 )
 audits_view = View("field_audits", version=1, tables=(AUDITS,), project=project_audits, inline=True)
 actions_view = View("corrective_actions", version=1, tables=(ACTIONS,), project=project_actions, inline=True)
-partners_view = View("partners", version=1, tables=(PARTNERS,), project=project_partners, source="partner")
+partners_view = View("partners", version=2, tables=(PARTNERS,), project=project_partners, source="partner")
 
 VIEWS = (templates_view, audits_view, actions_view, partners_view)

@@ -8,9 +8,12 @@ from uuid import UUID
 from engine import PublicState
 from events.states import CorrectiveActionState, EnrolmentState, FieldAuditState
 
-from training.domain.corrective_action import CorrectiveAction, corrective_actions
-from training.domain.enrolment import Enrolment, enrolments
-from training.domain.field_audit import FieldAudit, field_audits, shown_to
+from training.domain.action_events import CorrectiveAction
+from training.domain.audit_events import FieldAudit
+from training.domain.corrective_action import corrective_actions
+from training.domain.enrolment import enrolments
+from training.domain.enrolment_events import Enrolment
+from training.domain.field_audit import field_audits, shown_to
 
 
 def show_enrolment(id: UUID, enrolment: Enrolment) -> EnrolmentState | None:

@@ -7,9 +7,20 @@ from typing import Any
 
 from engine import Fact, Statement, Table, View
 from events.training import CertificateExpired, TrainingAssigned, TrainingCompleted, TrainingFailed
+from pydantic import TypeAdapter
 
-from training.domain.course import CourseDefined, CourseRetired
-from training.domain.enrolment import CertificateIssued, RenewalOpened, Status, TrainingStarted
+from training.domain.course import CourseDefined, CourseRetired, Module
+from training.domain.enrolment_events import (
+    CertificateExpiring,
+    CertificateIssued,
+    CurriculumAssigned,
+    ModuleCompleted,
+    RenewalOpened,
+    Status,
+    TrainingStarted,
+)
+
+MODULES = TypeAdapter(tuple[Module, ...])
 
 COURSES = Table(
     "courses",
@@ -22,6 +33,9 @@ COURSES = Table(
     validity_months integer,
     max_attempts integer not null,
     time_zone text not null,
+    modules json not null,
+    required_of text[] not null,
+    expiring_days integer not null,
     status text not null
     """,
 )
@@ -42,7 +56,11 @@ ENROLMENTS = Table(
     expired_on date,
     assigned_on date not null,
     started_on date,
-    completed_on date
+    completed_on date,
+    modules_open text[] not null default '{}',
+    modules_done text[] not null default '{}',
+    certificates integer not null default 0,
+    expiring boolean not null default false
     """,
     indexes=("(partner_id)", "(status, enrolment_id)", "(course, enrolment_id)"),
 )
@@ -51,7 +69,9 @@ ENROLMENTS = Table(
 def project_courses(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case CourseDefined() as course:
-            yield COURSES.upsert("code", **course.model_dump(), status="active")
+            row = course.model_dump(exclude={"modules", "required_of"})
+            modules, kinds = MODULES.dump_json(course.modules), list(course.required_of)
+            yield COURSES.upsert("code", **row, modules=modules, required_of=kinds, status="active")
         case CourseRetired(code=code):
             yield COURSES.update({"code": code}, status="retired")
 
@@ -72,6 +92,17 @@ def project_enrolments(fact: Fact[Any]) -> Iterator[Statement]:
                 attempts_left=assigned.max_attempts,
                 assigned_on=assigned.assigned_on,
             )
+        case CurriculumAssigned(modules=modules):
+            yield ENROLMENTS.update(key, modules_open=[each.code for each in modules if each.required])
+        case ModuleCompleted(module=module):
+            yield ENROLMENTS.sql(
+                "update {table} set modules_open = array_remove(modules_open, $2),"
+                " modules_done = array_append(modules_done, $2) where enrolment_id = $1",
+                fact.stream_id,
+                module,
+            )
+        case CertificateExpiring():
+            yield ENROLMENTS.update(key, expiring=True)
         case TrainingStarted(started_on=day):
             yield ENROLMENTS.update(key, status=Status.STARTED.value, started_on=day)
         case TrainingCompleted(score=score, valid_until=until):
@@ -79,7 +110,12 @@ def project_enrolments(fact: Fact[Any]) -> Iterator[Statement]:
                 key, status=Status.COMPLETED.value, last_score=score, valid_until=until, expired_on=None
             )
         case CertificateIssued(issued_on=day):
-            yield ENROLMENTS.update(key, completed_on=day)
+            yield ENROLMENTS.sql(
+                "update {table} set completed_on = $2, certificates = certificates + 1, expiring = false"
+                " where enrolment_id = $1",
+                fact.stream_id,
+                day,
+            )
         case TrainingFailed(score=score, attempts_left=0):
             yield ENROLMENTS.update(key, status=Status.FAILED.value, last_score=score, attempts_left=0)
         case TrainingFailed(score=score, attempts_left=left):
@@ -89,14 +125,14 @@ def project_enrolments(fact: Fact[Any]) -> Iterator[Statement]:
         case CertificateExpired(expired_on=day):
             # A renewal that is under way, or that failed, keeps its status.
             yield ENROLMENTS.sql(
-                "update {table} set valid_until = null, expired_on = $2,"
+                "update {table} set valid_until = null, expired_on = $2, expiring = false,"
                 " status = case status when 'completed' then 'expired' else status end where enrolment_id = $1",
                 fact.stream_id,
                 day,
             )
 
 
-courses_view = View("courses", version=1, tables=(COURSES,), project=project_courses, inline=True)
-enrolments_view = View("enrolments", version=1, tables=(ENROLMENTS,), project=project_enrolments, inline=True)
+courses_view = View("courses", version=2, tables=(COURSES,), project=project_courses, inline=True)
+enrolments_view = View("enrolments", version=2, tables=(ENROLMENTS,), project=project_enrolments, inline=True)
 
 VIEWS = (courses_view, enrolments_view)

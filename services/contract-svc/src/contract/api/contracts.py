@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
-from engine import Command, Rejected, Rows, Send, Unknown
+from engine import Command, Send, Unknown
 from fastapi import APIRouter
 from service import At, By, Collection, Handle, HandleSeen, Read, Receipt, history_of, list_of, own
 
@@ -27,7 +27,7 @@ from contract.domain.signature import SignContract, WithdrawContract
 from contract.domain.standing import Contract, Party, Status
 from contract.domain.term import SignRenewal, renewed_until
 from contract.domain.termination import AgreeToTermination, TerminateContract, Termination
-from contract.domain.territory import reservations, within
+from contract.domain.territory import reservations
 from contract.domain.transfer import ConsentToTransfer, ProposeTransfer
 from contract.views import contracts_view
 
@@ -43,11 +43,6 @@ CONTRACTS = Collection(
     sorts=("effective_from", "term_ends_on"),
     shown=contract_view,
 )
-
-OTHERS_THERE = """
-select contract_id, areas from contracts
-where partner_id <> $1 and status in ('signed', 'in_force', 'renewal_eligible') order by contract_id
-"""
 
 
 class Delivery(Command):
@@ -73,26 +68,11 @@ async def known(db: Read, contract_id: UUID) -> ContractView:
 )
 async def sign_contract(contract_id: UUID, command: SignContract, db: Read, handle: Handle) -> Receipt:
     """Signing early is refused with the date from which it is allowed, and the law that says so. With the first
-    signature the exclusive areas are reserved: of two contracts that want the same, one is refused."""
+    signature its areas are reserved: of two contracts that cannot stand beside one another, one is refused."""
     contract = (await db.load(contracts, contract_id)).state
-    await refuse_granted(db, contract)
     return await handle(
         contracts, contract_id, command, also=areas_of(contract_id, contract, command.occurred_at or datetime.now(UTC))
     )
-
-
-async def refuse_granted(db: Rows, contract: Contract) -> None:
-    """Nobody gets exclusively what others sell in already, by any contract."""
-    draft = contract.draft
-    if draft is None or contract.status not in (Status.DRAFTED, Status.DISCLOSED, Status.IN_WINDOW):
-        return
-    wanted = [grant.area for grant in draft.terms.grants if grant.exclusive]
-    if not wanted:
-        return
-    for row in await db.fetch(OTHERS_THERE, draft.partner_id):
-        for area in wanted:
-            if taken := next((each for each in row["areas"] if within(each, area) or within(area, each)), None):
-                raise Rejected("contract.area_granted", area=area, granted=taken)
 
 
 def areas_of(contract_id: UUID, contract: Contract, now: datetime) -> Iterator[Send]:

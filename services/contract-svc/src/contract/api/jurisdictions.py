@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from engine import Command, Rejected, Rows
-from engine.differences import differences
+from engine import Command, Rejected, Rows, differences
 from fastapi import APIRouter
 from service import Collection, Handle, HandlePut, HandleSeen, Read, Receipt, history_of, list_of, own
 

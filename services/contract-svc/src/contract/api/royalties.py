@@ -9,6 +9,7 @@ from uuid import UUID
 
 from engine import Command, Rejected, Unknown
 from events import Period as PeriodName
+from events.contract import ContractTerms
 from events.periods import first_day, in_the_calendar, last_day
 from events.royalty import RoyaltyLine, RoyaltySales
 from fastapi import APIRouter
@@ -18,21 +19,16 @@ from service import At, Collection, Handle, HandlePut, HandleSeen, Read, Receipt
 from contract.api.shown import DECIDE, READ, WRITE, rules_of
 from contract.domain.contract import contracts
 from contract.domain.money import ExchangeRate
-from contract.domain.royalty import (
-    CorrectRoyalty,
-    DisputeRoyalty,
-    SettleRoyaltyDispute,
-    StateRoyalty,
-    royalty_statements,
-    statement_id,
-)
+from contract.domain.royalty import CorrectRoyalty, StateRoyalty, royalty_statements
+from contract.domain.royalty_dispute import DisputeRoyalty, SettleRoyaltyDispute
 from contract.domain.royalty_figures import Basis
 from contract.domain.royalty_schedule import RoyaltySchedule
+from contract.domain.royalty_statement import statement_id
 from contract.domain.royalty_tax import SetTaxes, TaxesContent, TaxRate, royalty_taxes, taxes_id
-from contract.domain.royalty_terms import AgreeRoyaltyTerms, RoyaltyTermsContent, royalty_terms
-from contract.domain.terms import JurisdictionCode, Reason
+from contract.domain.royalty_terms import AgreeRoyaltyTerms, RoyaltyTermsContent, Source, TakenUp, royalty_terms
+from contract.domain.terms import JurisdictionCode, Reason, royalty_currency
 from contract.royalty_counting import day_sales
-from contract.royalty_views import LINES, RATES, SALES, SCHEDULES, statements_view, taxes_view, terms_view
+from contract.royalty_views import LINES, RATES, SALES, SCHEDULES, TAKEN_UP, statements_view, taxes_view, terms_view
 
 Period = Annotated[PeriodName, AfterValidator(in_the_calendar)]
 Rates = Annotated[tuple[ExchangeRate, ...], Field(max_length=200)]
@@ -65,6 +61,9 @@ class Correcting(Command):
 
 
 class RoyaltyTermsView(BaseModel):
+    """`source`: whether they follow the contract's own terms, or were agreed elsewhere. `taken_up` is
+    what these say from which day on; a statement is to be paid by those of its period's last day."""
+
     contract_id: UUID
     partner_id: UUID
     version: int
@@ -72,6 +71,8 @@ class RoyaltyTermsView(BaseModel):
     schedules: tuple[RoyaltySchedule, ...]
     due_days: int | None
     late_interest_percent: Decimal | None
+    source: Source
+    taken_up: tuple[TakenUp, ...]
 
 
 class RoyaltyTaxesView(BaseModel):
@@ -102,6 +103,7 @@ class RoyaltyStatementView(BaseModel):
     paid: Decimal
     outstanding: Decimal = Field(description="Below zero: more was paid than is owed.")
     days_late: int = Field(description="By how many days the latest payment came after `due_on`.")
+    overdue: bool = Field(description="Its day has passed, and not all of it is paid.")
     interest: Decimal | None = Field(description="What late payments cost by the terms; null where they say nothing.")
     payments_in_other_currencies: int = Field(description="Reported, and not taken in: there is no rate for them.")
     awaits_rates_of: list[str] = Field(description="Currencies of late sales: correct it with their rates.")
@@ -109,7 +111,8 @@ class RoyaltyStatementView(BaseModel):
 
 
 def shown_terms(**row: Any) -> RoyaltyTermsView:
-    return RoyaltyTermsView(schedules=SCHEDULES.validate_json(row.pop("schedules")), **row)
+    schedules, taken_up = SCHEDULES.validate_json(row.pop("schedules")), TAKEN_UP.validate_json(row.pop("taken_up"))
+    return RoyaltyTermsView(schedules=schedules, taken_up=taken_up, **row)
 
 
 def shown_taxes(**row: Any) -> RoyaltyTaxesView:
@@ -134,7 +137,7 @@ STATEMENTS = Collection(
     statements_view,
     RoyaltyStatementView,
     key="statement_id",
-    filters=("contract_id", "partner_id", "period", "currency", "disputed"),
+    filters=("contract_id", "partner_id", "period", "currency", "disputed", "overdue"),
     sorts=("first_day", "due_on", "outstanding", "days_late"),
     types={"period": Period},
     shown=shown_statement,
@@ -143,13 +146,25 @@ STATEMENTS = Collection(
 
 # -- terms
 
+BEGUN = ("in_force", "renewal_eligible", "expired", "terminated")
+
+
+def names_currency(terms: ContractTerms) -> bool:
+    return royalty_currency(terms) is not None
+
 
 @terms_routes.put("/{contract_id}/royalty-terms", dependencies=[DECIDE])
 async def agree_royalty_terms(contract_id: UUID, content: RoyaltyTermsContent, db: Read, handle: HandlePut) -> Receipt:
-    """What the contract's sales are charged, from when to when, when it is due and what late payment costs."""
-    draft = (await db.load(contracts, contract_id)).state.draft
+    """For a contract whose own terms name no currency: what was agreed elsewhere, from when to when its sales are
+    charged what, when that is due and what late payment costs. Otherwise its terms are followed by themselves, and
+    changed by an addendum."""
+    contract = (await db.load(contracts, contract_id)).state
+    draft = contract.draft
     command = AgreeRoyaltyTerms(
-        contract_id=contract_id, partner_id=None if draft is None else draft.partner_id, **content.model_dump()
+        contract_id=contract_id,
+        partner_id=None if draft is None else draft.partner_id,
+        by_contract=draft is not None and contract.status.value not in BEGUN and names_currency(draft.terms),
+        **content.model_dump(),
     )
     return await handle(royalty_terms, contract_id, command)
 
@@ -208,7 +223,6 @@ where partner_id = $1 and contract_id <> $2 and effective_from <= $3 order by co
 UNATTRIBUTED = """
 select count(*) from royalty_sales where partner_id = $1 and contract_id is null and sold_on between $2 and $3
 """
-BEGUN = ("in_force", "renewal_eligible", "expired", "terminated")
 
 
 async def in_force_until(db: Read, row: Any) -> date | None:
@@ -237,6 +251,7 @@ async def basis_of(db: Read, contract_id: UUID, period: str, rates: tuple[Exchan
         for each in await db.fetch(OTHERS, partner_id, contract_id, days[1])
         if each["status"] in BEGUN and ((until := await in_force_until(db, each)) is None or until >= days[0])
     ]
+    payment = terms.on(days[1])
     taxes = (await db.load(royalty_taxes, taxes_id(row["jurisdiction"]))).state
     basis = Basis(
         contract_id=contract_id,
@@ -248,8 +263,8 @@ async def basis_of(db: Read, contract_id: UUID, period: str, rates: tuple[Exchan
         sole=not others,
         currency=terms.currency,
         schedules=terms.schedules,
-        due_days=terms.due_days,
-        late_interest_percent=terms.late_interest_percent,
+        due_days=payment.due_days,
+        late_interest_percent=payment.late_interest_percent,
         terms_version=terms.version,
         taxes=taxes.on(days[1]),
         tax_version=taxes.version or None,

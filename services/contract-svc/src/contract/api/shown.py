@@ -8,8 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from engine import Rows, Unknown
-from engine.differences import differences
+from engine import Rows, Unknown, differences
 from events.contract import ContractTerms, Money
 from pydantic import AwareDatetime, BaseModel, Field
 from service import scope

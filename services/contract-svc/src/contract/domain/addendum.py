@@ -7,13 +7,12 @@ from datetime import date
 from typing import TypeAlias
 from uuid import UUID
 
-from engine import Command, Rejected, Unknown
-from engine.differences import differences
+from engine import Command, Rejected, Unknown, differences
 from events import Event
 from events.contract import ContractTerms
 
 from contract.domain.standing import Addendum, Contract, Draft, refuse_not_in_force
-from contract.domain.terms import TermsSaid, Text
+from contract.domain.terms import TermsSaid, Text, royalty_currency
 
 FIXED = ("jurisdiction", "grants", "term_ends_on", "renewal")
 """Terms that an addendum does not change: they are judged by other rules."""
@@ -33,11 +32,15 @@ class AddendumProposed(Event, type="cauce.contract.AddendumProposed.v1"):
 
 
 class AddendumSigned(Event, type="cauce.contract.AddendumSigned.v1"):
-    """The addendum is part of the contract, from its day on."""
+    """The addendum is part of the contract, from its day on: `terms` are what it makes of the contract's, with
+    `partner_id`. Null in events from before they were told here."""
 
     contract_id: UUID
     number: int
     signed_on: date
+    partner_id: UUID | None = None
+    effective_from: date | None = None
+    terms: ContractTerms | None = None
 
 
 AddendumEvent: TypeAlias = AddendumProposed | AddendumSigned
@@ -75,6 +78,9 @@ def propose(contract: Contract, draft: Draft, command: ProposeAddendum, today: d
     if terms is not None:
         changed = [each.term for each in differences(draft.terms, terms)]
         fixed = [term for term in changed if term.partition("[")[0].partition(".")[0] in FIXED]
+        before, after = royalty_currency(draft.terms), royalty_currency(terms)
+        if None not in (before, after) and before != after:
+            fixed.append("royalty_currency")
         if fixed:
             raise Rejected("contract.not_by_addendum", terms=fixed)
     return [
@@ -97,7 +103,16 @@ def sign(contract: Contract, draft: Draft, number: int, today: date) -> list[Add
     refuse_not_in_force(contract)
     if addendum.effective_from < today:
         raise Rejected("contract.effective_before_signing", effective_from=addendum.effective_from, signed_on=today)
-    return [AddendumSigned(contract_id=draft.contract_id, number=number, signed_on=today)]
+    return [
+        AddendumSigned(
+            contract_id=draft.contract_id,
+            number=number,
+            signed_on=today,
+            partner_id=draft.partner_id,
+            effective_from=addendum.effective_from,
+            terms=addendum.terms,
+        )
+    ]
 
 
 # -- evolve

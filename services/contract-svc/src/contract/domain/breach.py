@@ -9,14 +9,14 @@ from datetime import date, datetime
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
-from engine import Command, Rejected, Unknown
+from engine import Command, Proposal, Rejected, Unknown, seconds
 from events import Event
 from events.contract import BreachCured, BreachNoticed, CureLapsed
 from pydantic import Field
 
 from contract.domain.disclosure import RulesApplied, apply
 from contract.domain.rules import Rules, breach_clocks
-from contract.domain.standing import Breach, Contract, Draft, Proposal, refuse_not_in_force, seconds
+from contract.domain.standing import Breach, Contract, Draft, refuse_not_in_force
 from contract.domain.terms import Code, Days, Reason, Text
 
 # -- events that stay in the house
@@ -156,7 +156,7 @@ def waive(contract: Contract, draft: Draft, command: WaiveBreach) -> list[Breach
     refuse_not_in_force(contract)
     refuse_over(breach)
     wanted = Proposal(command.reason, command.by)
-    if not seconds(wanted, breach.waiver):
+    if not seconds(wanted, breach.waiver, "contract.second_person_needed"):
         proposed = WaiverProposed(
             contract_id=draft.contract_id, breach_id=breach.id, reason=command.reason, by=command.by
         )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
-from engine import Command, Decider, Rejected, Unknown
+from engine import Command, Decider, Proposal, Rejected, Unknown
 from events.contract import (
     BreachCured,
     BreachNoticed,
@@ -52,7 +52,7 @@ from contract.domain.signature import (
     SignContract,
     WithdrawContract,
 )
-from contract.domain.standing import Contract, Draft, Payment, Proposal, Status
+from contract.domain.standing import Contract, Draft, Payment, Status
 from contract.domain.term import (
     BringIntoForce,
     ExpireContract,

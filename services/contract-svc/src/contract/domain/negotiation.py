@@ -91,7 +91,13 @@ class LapseOffer(Command):
     round: int
 
 
-NegotiationCommand = OpenNegotiation | OfferTerms | AcceptOffer | LetLapse | LapseOffer
+class EndWithoutContract(Command):
+    """What was agreed on came to no contract: it was withdrawn before all had signed."""
+
+    reason: Reason
+
+
+NegotiationCommand = OpenNegotiation | OfferTerms | AcceptOffer | LetLapse | LapseOffer | EndWithoutContract
 
 
 # -- state
@@ -202,6 +208,12 @@ def lapse_offer(partner_id: UUID, negotiation: Negotiation, round: int, now: dat
     return let_lapse(partner_id, negotiation, reason)
 
 
+def end_without_contract(partner_id: UUID, negotiation: Negotiation, reason: str) -> list[NegotiationEvent]:
+    if negotiation.status is Status.LAPSED:
+        return []
+    return [NegotiationLapsed(negotiation_id=negotiation_id(partner_id), partner_id=partner_id, reason=reason)]
+
+
 def refuse_closed(negotiation: Negotiation) -> None:
     if negotiation.status is not Status.OPEN:
         raise Rejected("contract.negotiation_closed", status=negotiation.status.value)
@@ -223,6 +235,8 @@ def decide(command: NegotiationCommand, negotiation: Negotiation, now: datetime)
             return let_lapse(partner_id, negotiation, reason)
         case LapseOffer(round=round):
             return lapse_offer(partner_id, negotiation, round, now)
+        case EndWithoutContract(reason=reason):
+            return end_without_contract(partner_id, negotiation, reason)
         case _:
             assert_never(command)
 

@@ -1,4 +1,4 @@
-"""A royalty schedule: what a contract's sales are charged from one day to another."""
+"""A royalty schedule: what a contract's sales are charged from one day to another, as its terms say."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from engine import Rejected
+from events.contract import RoyaltyRate
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.domain.money import Amount, Percent
@@ -59,6 +60,32 @@ def check_schedules(schedules: Iterable[RoyaltySchedule]) -> None:
             if before.effective_to + ONE_DAY < each.effective_from:
                 raise Rejected("contract.schedules_have_a_gap", first=before.effective_to + ONE_DAY)
         before = each
+
+
+def agreed(lines: Iterable[RoyaltyRate], day: date) -> tuple[RoyaltySchedule, ...]:
+    """The lines of agreed terms that are taken up on that day."""
+    return tuple(
+        RoyaltySchedule(
+            percent=line.percent,
+            brand_fund_percent=line.brand_fund_percent,
+            minimum=None if line.minimum is None else line.minimum.amount,
+            maximum=None if line.maximum is None else line.maximum.amount,
+            effective_from=max(line.effective_from or day, day),
+            effective_to=line.effective_to,
+        )
+        for line in lines
+        if line.effective_to is None or line.effective_to >= day
+    )
+
+
+def up_to(schedules: Iterable[RoyaltySchedule], day: date) -> tuple[RoyaltySchedule, ...]:
+    """What of the schedules holds before that day."""
+    last = day - ONE_DAY
+    return tuple(
+        each.model_copy(update={"effective_to": min(last, each.effective_to or last)})
+        for each in schedules
+        if each.effective_from < day
+    )
 
 
 def stretches(schedules: Iterable[RoyaltySchedule], first_day: date, last_day: date) -> tuple[Stretch, ...]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
-from engine import Rejected
+from engine import Proposal, Rejected
 from events.contract import ContractTerms, Money
 
 from contract.domain.rules import Rules
@@ -47,15 +47,6 @@ class Draft:
 
 
 BreachStatus = Literal["noticed", "lapsed", "cured", "waived"]
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """What one person wants and another has to want as well."""
-
-    reason: str
-    by: tuple[str, ...]
-    breach_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -173,12 +164,3 @@ def refuse_before_window(contract: Contract, rules: Rules, today: date) -> None:
         raise Rejected("contract.not_disclosed", law=rules.citation)
     if contract.signing_opens is not None and today < contract.signing_opens:
         raise Rejected("contract.disclosure_period_running", allowed_from=contract.signing_opens, law=rules.citation)
-
-
-def seconds(wanted: Proposal, proposed: Proposal | None) -> bool:
-    """Whether it is what another person wants as well; for another reason it is a proposal of its own."""
-    if proposed is None or (proposed.reason, proposed.breach_id) != (wanted.reason, wanted.breach_id):
-        return False
-    if set(proposed.by) & set(wanted.by):
-        raise Rejected("contract.second_person_needed", proposed_by=list(proposed.by))
-    return True

@@ -7,13 +7,13 @@ from datetime import date
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
-from engine import Command, Rejected
+from engine import Command, Proposal, Rejected, seconds
 from events import Event
 from events.contract import ContractTerminated
 from pydantic import Field
 
 from contract.domain.breach import breach_of, refuse_over
-from contract.domain.standing import Breach, Contract, Draft, Proposal, Status, refuse_not_in_force, seconds
+from contract.domain.standing import Breach, Contract, Draft, Status, refuse_not_in_force
 from contract.domain.terms import Reason, over
 
 # -- events that stay in the house
@@ -72,7 +72,7 @@ def agree(contract: Contract, draft: Draft, reason: str) -> list[TerminationEven
 
 
 def terminate(contract: Contract, draft: Draft, wanted: Proposal, today: date) -> list[TerminationEvent]:
-    as_before = (contract.ended_because, contract.ended_by_breach) == (wanted.reason, wanted.breach_id)
+    as_before = (contract.ended_because, contract.ended_by_breach) == (wanted.reason, wanted.about)
     if contract.status is Status.TERMINATED and as_before:
         return []
     refuse_not_in_force(contract)
@@ -81,14 +81,14 @@ def terminate(contract: Contract, draft: Draft, wanted: Proposal, today: date) -
     if over(draft.terms, today):
         # It has ended by itself; its timer says so any moment now.
         raise Rejected("contract.term_over", term_ends_on=draft.terms.term_ends_on)
-    if wanted.breach_id is not None:
-        refuse_while_clocks_run(breach_of(contract, wanted.breach_id), today)
+    if wanted.about is not None:
+        refuse_while_clocks_run(breach_of(contract, wanted.about), today)
     elif contract.agreed_to_end is None:
         raise Rejected("contract.cause_needed")
-    if not seconds(wanted, contract.termination):
+    if not seconds(wanted, contract.termination, "contract.second_person_needed"):
         return [
             TerminationProposed(
-                contract_id=draft.contract_id, reason=wanted.reason, by=wanted.by, breach_id=wanted.breach_id
+                contract_id=draft.contract_id, reason=wanted.reason, by=wanted.by, breach_id=wanted.about
             )
         ]
     return [
@@ -96,7 +96,7 @@ def terminate(contract: Contract, draft: Draft, wanted: Proposal, today: date) -
             contract_id=draft.contract_id,
             partner_id=draft.partner_id,
             reason=wanted.reason,
-            breach_id=wanted.breach_id,
+            breach_id=wanted.about,
         )
     ]
 

@@ -1,8 +1,9 @@
-"""What two parties agree on, as it is offered, and taken from the negotiation into the contract."""
+"""What two parties agree on, as it is offered, compared term by term, and taken from the negotiation into the
+contract."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -94,7 +95,9 @@ class ClauseSaid(_Said):
 
 class TermsSaid(_Said):
     """All that is to be agreed on. Percents are from 0 to 100. Without `term_ends_on`, the last day of the term, it has
-    no end. `notice_days` and `cure_days` hold where no law asks for more."""
+    no end. `notice_days` and `cure_days` hold where no law asks for more. Royalties are stated in `royalty_currency`
+    (without it, in that of their minimum or maximum) and paid within `royalty_due_days` after their period; what comes
+    later costs `royalty_interest_percent` a year."""
 
     jurisdiction: JurisdictionCode
     grants: Annotated[tuple[GrantSaid, ...], Field(min_length=1, max_length=100)]
@@ -105,6 +108,9 @@ class TermsSaid(_Said):
     cure_days: Days = 30
     renewal: RenewalTermsSaid | None = None
     restrictions: Annotated[tuple[ClauseSaid, ...], Field(max_length=50)] = ()
+    royalty_currency: Currency | None = None
+    royalty_due_days: Annotated[int, Field(ge=0, le=365)] | None = None
+    royalty_interest_percent: Percent | None = None
 
     @model_validator(mode="after")
     def _fit_together(self) -> TermsSaid:
@@ -117,6 +123,14 @@ class TermsSaid(_Said):
                 )
             if after.effective_from <= before.effective_to:
                 raise ValueError("lines of the royalty schedule overlap, or are not in order")
+            if after.effective_from > before.effective_to + timedelta(days=1):
+                raise ValueError("between two lines of the royalty schedule there are days without one")
+        amounts = [each for line in self.royalties for each in (line.minimum, line.maximum) if each is not None]
+        currencies = {each.currency for each in amounts} | {self.royalty_currency} - {None}
+        if len(currencies) > 1:
+            raise ValueError("royalties are in several currencies")
+        if not currencies and (self.royalty_due_days, self.royalty_interest_percent) != (None, None):
+            raise ValueError("royalties that are to be paid by a day, or cost interest, have a currency")
         if self.renewal is not None and self.term_ends_on is None:
             raise ValueError("a term without an end is not renewed")
         return self
@@ -130,6 +144,13 @@ class TermsSaid(_Said):
 
 def over(terms: ContractTerms, day: date) -> bool:
     return terms.term_ends_on is not None and day > terms.term_ends_on
+
+
+def royalty_currency(terms: ContractTerms) -> str | None:
+    """In which its royalties are stated. Terms that do not say so have that of their amounts; None: it is agreed
+    elsewhere, or nowhere."""
+    amounts = (each for line in terms.royalties for each in (line.minimum, line.maximum) if each is not None)
+    return terms.royalty_currency or next((each.currency for each in amounts), None)
 
 
 def told_flat(terms: ContractTerms) -> dict[str, Any]:

@@ -1,9 +1,14 @@
-"""Who sells where: an area's reservations. An exclusive grant is reserved with the first signature of its contract; of
-two contracts that ask for the same, one has it."""
+"""Who sells where: an area's reservations. A grant is reserved with the first signature of its contract; of two
+contracts that exclude one another, one has it.
+
+An area has a register of its exclusive grants, and sheets of everybody who sells there. A contract stands on one sheet,
+an exclusive one on each of them: so that whoever comes meets it, and those who may sell beside one another seldom wait
+for the same sheet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import assert_never
@@ -15,10 +20,20 @@ from events.contract import AreaGrant, ContractTerms
 
 TERRITORIES = UUID("2d1c8c0e-3c5e-4c4b-9a76-0f6a0f6e7b55")
 """The namespace of the ids of areas."""
+SHEETS = 8
 
 
 def territory_id(area: str) -> UUID:
     return uuid5(TERRITORIES, area)
+
+
+def sheet_id(area: str, sheet: int) -> UUID:
+    return uuid5(territory_id(area), f"sheet {sheet}")
+
+
+def sheets(contract_id: UUID, grant: AreaGrant) -> Iterable[int]:
+    """Those that the contract stands on."""
+    return range(SHEETS) if grant.exclusive else (contract_id.int % SHEETS,)
 
 
 def around(area: str) -> Iterator[str]:
@@ -37,7 +52,8 @@ def within(area: str, other: str) -> bool:
 
 
 class AreaReserved(Event, type="cauce.contract.AreaReserved.v1"):
-    """In `area`, or a part of it, a contract has the exclusive right to sell; `until` null: without end."""
+    """In `area`, or a part of it, a contract has the right to sell, and nobody else if its grant is exclusive; `until`
+    null: without end."""
 
     area: str
     contract_id: UUID
@@ -61,7 +77,7 @@ TerritoryEvent = AreaReserved | AreaReleased
 
 
 class ReserveArea(Command):
-    """For an exclusive grant in the area; for another it only makes sure that nobody has it exclusively."""
+    """`looks_only`: only makes sure that nobody has the area exclusively."""
 
     area: str
     contract_id: UUID
@@ -69,6 +85,7 @@ class ReserveArea(Command):
     grant: AreaGrant
     starts_on: date
     until: date | None
+    looks_only: bool = False
 
 
 class ReleaseArea(Command):
@@ -85,7 +102,7 @@ def reservations(
     """What a contract with these terms has to reserve."""
     for grant in terms.grants:
         for area in around(grant.area):
-            command = ReserveArea(
+            reserve = ReserveArea(
                 area=area,
                 contract_id=contract_id,
                 partner_id=partner_id,
@@ -93,13 +110,21 @@ def reservations(
                 starts_on=starts_on,
                 until=until,
             )
-            yield Send(territories, territory_id(area), command)
+            registered = reserve if grant.exclusive else reserve.model_copy(update={"looks_only": True})
+            yield Send(territories, territory_id(area), registered)
+            for sheet in sheets(contract_id, grant):
+                yield Send(territories, sheet_id(area, sheet), reserve)
 
 
 def releases(contract_id: UUID, terms: ContractTerms) -> Iterator[Send]:
-    exclusive = (each for grant in terms.grants if grant.exclusive for each in around(grant.area))
-    for area in dict.fromkeys(exclusive):
-        yield Send(territories, territory_id(area), ReleaseArea(area=area, contract_id=contract_id))
+    held: dict[UUID, str] = {}
+    for grant in terms.grants:
+        for area in around(grant.area):
+            if grant.exclusive:
+                held[territory_id(area)] = area
+            held |= {sheet_id(area, sheet): area for sheet in sheets(contract_id, grant)}
+    for id, area in held.items():
+        yield Send(territories, id, ReleaseArea(area=area, contract_id=contract_id))
 
 
 # -- state
@@ -145,20 +170,17 @@ def reserve(territory: Territory, command: ReserveArea) -> list[TerritoryEvent]:
     for contract_id, held in territory.held.items():
         for each in held:
             if contract_id != command.contract_id and each.excludes(wanted):
-                raise Rejected(
-                    "contract.area_taken",
-                    area=command.grant.area,
-                    taken=each.grant.area,
-                    brand=each.grant.brand,
-                    channel=each.grant.channel,
-                    until=each.until,
-                )
-    if not command.grant.exclusive:
+                area = command.grant.area
+                where = {"brand": each.grant.brand, "channel": each.grant.channel, "until": each.until}
+                if each.grant.exclusive:
+                    raise Rejected("contract.area_taken", area=area, taken=each.grant.area, **where)
+                raise Rejected("contract.area_granted", area=area, granted=each.grant.area, **where)
+    if command.looks_only:
         return []
     for each in territory.held.get(command.contract_id, ()):
         if each.grant == wanted.grant and each.partner_id == wanted.partner_id and _covers(each, wanted):
             return []
-    return [AreaReserved(**command.model_dump(exclude={"occurred_at", "grant"}), grant=command.grant)]
+    return [AreaReserved(**command.model_dump(exclude={"occurred_at", "grant", "looks_only"}), grant=command.grant)]
 
 
 def _covers(held: Reservation, wanted: Reservation) -> bool:

@@ -81,7 +81,8 @@ class Contact:
 
 @dataclass(frozen=True)
 class MasterData:
-    """`references` by system, `contacts` by person; `known` is everybody who ever was a contact."""
+    """`references` by system, `contacts` by person; `known` is everybody who ever was a contact, or, as a person, held
+    the business before."""
 
     references: dict[str, str] = field(default_factory=dict)
     tax_ids: tuple[TaxId, ...] = ()
@@ -129,21 +130,22 @@ def remove_contact(data: MasterData, id: UUID, person_id: UUID) -> list[MasterDa
     return [ContactRemoved(partner_id=id, person_id=person_id)] if person_id in data.contacts else []
 
 
-def erase(data: MasterData, id: UUID, person_id: UUID, *, sole_trader: bool, out: bool) -> list[MasterDataEvent]:
-    """Of a sole trader the name is needed for as long as there is a contract to keep (GDPR, art. 17(3))."""
+def erase(data: MasterData, id: UUID, person_id: UUID, *, trader: UUID | None, out: bool) -> list[MasterDataEvent]:
+    """Of a sole trader (`trader`, None: a company) the name is needed for as long as there is a contract to keep (GDPR,
+    art. 17(3))."""
     if person_id in data.erased:
         return []
-    if person_id == id and sole_trader and not out:
+    if person_id == trader and not out:
         raise Rejected("partner.still_a_partner")
-    if person_id not in data.known and not (person_id == id and sole_trader):
+    if person_id not in data.known and person_id != trader:
         raise Unknown("partner.contact_unknown", person_id=person_id)
     return [PersonErased(partner_id=id, person_id=person_id)]
 
 
 def decide(
-    command: MasterDataCommand, data: MasterData, id: UUID, *, sole_trader: bool, out: bool
+    command: MasterDataCommand, data: MasterData, id: UUID, *, trader: UUID | None, out: bool
 ) -> list[MasterDataEvent]:
-    """Of the partner `id`; `out`: it is a partner no more."""
+    """Of the partner `id`; `trader` is the person who holds it, `out`: it is a partner no more."""
     match command:
         case ChangeDetails():
             return change_details(data, id, command)
@@ -154,7 +156,7 @@ def decide(
         case RemoveContact(person_id=person_id):
             return remove_contact(data, id, person_id)
         case ErasePerson(person_id=person_id):
-            return erase(data, id, person_id, sole_trader=sole_trader, out=out)
+            return erase(data, id, person_id, trader=trader, out=out)
         case _:
             assert_never(command)
 
@@ -177,6 +179,11 @@ def evolve(data: MasterData, event: MasterDataEvent) -> MasterData:
             return replace(data, contacts=_without(data.contacts, person_id), erased=data.erased | {person_id})
         case _:
             assert_never(event)
+
+
+def left(data: MasterData, person_id: UUID) -> MasterData:
+    """The person who held the business holds it no more, and can be erased like a contact that was removed."""
+    return replace(data, known=data.known | {person_id})
 
 
 def _without(contacts: dict[UUID, Contact], person_id: UUID) -> dict[UUID, Contact]:

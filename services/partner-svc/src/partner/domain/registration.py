@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import assert_never
 from uuid import UUID, uuid5
 
-from engine import Command, Decider
+from engine import Command, Decider, Rejected
 from events import Event
 from events.partner import ExternalRef, PartnerKind
 
@@ -70,11 +70,26 @@ class NameContested(Event, type="cauce.partner.NameContested.v1"):
     held_as: str
 
 
-NameEvent = NameClaimed | NameContested
+class NameTaken(Event, type="cauce.partner.NameTaken.v1"):
+    """Nobody had the name; it is this partner's, whose business is somebody else's now."""
+
+    partner_id: UUID
+    legal_name: str
 
 
 class ClaimName(Command):
     registration: Registration
+
+
+class TakeName(Command):
+    """For a partner whose business becomes somebody else's: who is called so already is a partner of its own."""
+
+    partner_id: UUID
+    legal_name: str
+
+
+NameEvent = NameClaimed | NameContested | NameTaken
+NameCommand = ClaimName | TakeName
 
 
 @dataclass(frozen=True)
@@ -86,7 +101,13 @@ class RegisteredName:
     contested_by: frozenset[UUID] = frozenset()
 
 
-def decide(command: ClaimName, name: RegisteredName, now: datetime) -> list[NameEvent]:
+def decide(command: NameCommand, name: RegisteredName, now: datetime) -> list[NameEvent]:
+    if isinstance(command, TakeName):
+        if name.held_by == command.partner_id:
+            return []
+        if name.held_by is not None:
+            raise Rejected("partner.name_taken", held_by=name.held_by)
+        return [NameTaken(partner_id=command.partner_id, legal_name=command.legal_name)]
     claimant = command.registration.partner_id
     if name.held_by is None:
         return [NameClaimed(registration=command.registration)]
@@ -99,6 +120,8 @@ def evolve(name: RegisteredName, event: NameEvent) -> RegisteredName:
     match event:
         case NameClaimed(registration=registration):
             return RegisteredName(registration.partner_id, registration.legal_name)
+        case NameTaken(partner_id=id, legal_name=legal_name):
+            return replace(name, held_by=id, held_as=legal_name)
         case NameContested(registration=registration):
             return replace(name, contested_by=name.contested_by | {registration.partner_id})
         case _:

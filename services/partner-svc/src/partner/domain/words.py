@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 
 def normalised(name: str) -> str:
@@ -42,3 +44,26 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 Score = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)]
 Weight = Annotated[Decimal, Field(gt=0, le=100, max_digits=5, decimal_places=2)]
 TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(examples=["ES"])]
+AreaCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,10}){0,2}$"), Field(examples=["US-AK"])]
+"""A country, with a subdivision or a postal code."""
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
+"""ISO 4217."""
+Amount = Annotated[Decimal, Field(ge=0, max_digits=24, decimal_places=6)]
+Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)]
+
+
+class Value(BaseModel):
+    """Something that is said whole, kept whole and compared whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def twice(codes: Iterable[str]) -> list[str]:
+    return sorted(code for code, n in Counter(codes).items() if n > 1)
+
+
+def within(area: str) -> list[str]:
+    """The area and those that it lies in, the narrowest first: `US-AK-99501`, `US-AK`, `US`."""
+    parts = area.split("-")
+    return ["-".join(parts[:n]) for n in range(len(parts), 0, -1)]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any
 
 from engine import Command, Rejected
-from engine.differences import Difference, differing
+from engine.differences import Difference, differences
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from service import (
@@ -164,8 +163,8 @@ def drafted(code: str, draft: Content | None) -> Content:
     return draft
 
 
-def term_by_term(now: ScorecardTerms | None, then: ScorecardTerms) -> Iterator[Difference]:
-    return differing({} if now is None else said(now), said(then))
+def term_by_term(now: ScorecardTerms | None, then: ScorecardTerms) -> tuple[Difference, ...]:
+    return differences(None if now is None else said(now), said(then))
 
 
 def said(terms: ScorecardTerms) -> dict[str, Any]:

@@ -1,6 +1,17 @@
 """Routes, a module a noun."""
 
-from training.api import audit_templates, corrective_actions, courses, enrolments, field_audits, imports
+from training.api import (
+    audit_templates,
+    coaching,
+    conduct_breaches,
+    conduct_codes,
+    corrective_actions,
+    courses,
+    enrolments,
+    field_audits,
+    imports,
+    manuals,
+)
 
 ROUTES = (
     courses.router,
@@ -9,4 +20,12 @@ ROUTES = (
     imports.router,
     field_audits.router,
     corrective_actions.router,
+    manuals.router,
+    manuals.acknowledgement_router,
+    coaching.router,
+    coaching.action_router,
+    coaching.plan_router,
+    conduct_codes.router,
+    conduct_breaches.router,
+    conduct_breaches.disparity_router,
 )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+from engine import Rejected
 from events.training import SectionScore
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from service import At, Collection, Handle, HandlePut, HandleSeen, Read, Receipt, history_of, list_of, scope
+from service import At, Collection, Handle, HandlePut, HandleSeen, Read, Receipt, history_of, list_of
 
-from training.audit_views import CONTENT, templates_view
+from training.api.shown import DECIDE, READ, DifferenceView, shown_differences
+from training.audit_views import ANSWERS, CONTENT, templates_view
 from training.domain.audit_answers import Answers, ratings
 from training.domain.audit_scoring import score
 from training.domain.audit_template import (
-    Content,
+    DiscardTemplateDraft,
     DraftTemplate,
     PublishTemplate,
     RetireTemplate,
@@ -22,9 +26,8 @@ from training.domain.audit_template import (
     audit_templates,
     template_id,
 )
+from training.domain.template_content import Content
 from training.domain.words import Code
-
-READ, DECIDE = scope("training:read"), scope("training:decide")
 
 router = APIRouter(prefix="/audit-templates", tags=["audit-templates"])
 
@@ -65,6 +68,28 @@ class PreviewView(BaseModel):
     sections: tuple[SectionScore, ...]
 
 
+class AuditUnderDraft(BaseModel):
+    """A published audit, which stays as it is, and what the draft would have made of the same answers. Null: it asks
+    for what was not looked at then."""
+
+    audit_id: UUID
+    audited_on: date
+    total: Decimal
+    passed: bool
+    under_the_draft: Decimal | None
+    would_pass: bool | None
+
+
+class DraftPreview(BaseModel):
+    """What publishing the draft would change, and the newest audits by the version that holds (at most 50) that would
+    have come to something else."""
+
+    code: str
+    version: int
+    differences: list[DifferenceView]
+    otherwise: list[AuditUnderDraft]
+
+
 def shown(**row: Any) -> TemplateView:
     content, draft = (row.pop(name) for name in ("content", "draft"))
     return TemplateView(
@@ -101,6 +126,45 @@ VERSIONS = Collection(
 async def draft_template(code: Code, content: TemplateContent, handle: HandlePut) -> Receipt:
     """What the next version is to be; the same content again changes nothing."""
     return await handle(audit_templates, template_id(code), DraftTemplate(code=code, **content.model_dump()))
+
+
+AUDITS = """
+select audit_id, audited_on, total, passed, answers from field_audits
+where template = $1 and template_version = $2 and status = 'published' order by audited_on desc, audit_id limit 50
+"""
+
+
+@router.get("/{code}/draft/preview", dependencies=[READ])
+async def preview_draft(code: Code, db: Read) -> DraftPreview:
+    """What publishing would change. Audits that there are keep the version that they were scored by."""
+    template = (await db.state(audit_templates, template_id(code), template=code)).state
+    draft, terms = template.draft, template.terms
+    if draft is None:
+        raise Rejected("training.nothing_drafted", template=code)
+    rows = [] if terms is None else await db.fetch(AUDITS, code, terms.version)
+    audits = (_under(draft, **row) for row in rows)
+    return DraftPreview(
+        code=code,
+        version=1 if terms is None else terms.version + 1,
+        differences=shown_differences(None if terms is None else terms.content, draft),
+        otherwise=[each for each in audits if (each.under_the_draft, each.would_pass) != (each.total, each.passed)],
+    )
+
+
+def _under(draft: Content, answers: bytes, **audit: Any) -> AuditUnderDraft:
+    """Items that the draft does not ask for any more are left out; ones that it asks for anew were not looked at."""
+    asked = {item.code for _, item in draft.items}
+    seen = {each.item: each.rating for each in ANSWERS.validate_json(answers) if each.item in asked}
+    if asked != seen.keys() or all(rating is None for rating in seen.values()):
+        return AuditUnderDraft(under_the_draft=None, would_pass=None, **audit)
+    scored = score(draft, seen)
+    return AuditUnderDraft(under_the_draft=scored.total, would_pass=scored.passed, **audit)
+
+
+@router.post("/{code}/draft/discarding", status_code=201, dependencies=[DECIDE])
+async def discard_draft(code: Code, command: DiscardTemplateDraft, handle: Handle) -> Receipt:
+    """The draft is not to be published."""
+    return await handle(audit_templates, template_id(code), command)
 
 
 @router.post("/{code}/preview", dependencies=[READ])

@@ -11,15 +11,8 @@ from pydantic import BaseModel, Field
 from service import At, By, Collection, Handle, HandleSeen, Read, Receipt, history_of, list_of, own, scope
 
 from training.audit_views import actions_view
-from training.domain.corrective_action import (
-    Evidence,
-    RejectEvidence,
-    Status,
-    SubmitEvidence,
-    VerifyAction,
-    WaiveAction,
-    corrective_actions,
-)
+from training.domain.action_events import Evidence, RejectEvidence, Status, SubmitEvidence, VerifyAction, WaiveAction
+from training.domain.corrective_action import corrective_actions
 from training.domain.words import Reason
 
 READ, WRITE, DECIDE = scope("training:read"), scope("training:write"), scope("training:decide")

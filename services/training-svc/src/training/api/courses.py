@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
+from events.partner import PartnerKind
 from fastapi import APIRouter
-from pydantic import BaseModel
-from service import At, Collection, Handle, HandlePut, Read, Receipt, history_of, list_of, own, scope
+from pydantic import BaseModel, Field
+from service import At, Collection, Filter, Handle, HandlePut, Read, Receipt, history_of, list_of, own, scope
 
-from training.domain.course import CourseContent, DefineCourse, RetireCourse, course_id, courses
+from training.domain.course import CourseContent, DefineCourse, Module, RetireCourse, course_id, courses
 from training.domain.words import Code
-from training.views import courses_view
+from training.views import MODULES, courses_view
 
 READ, DECIDE = scope("training:read"), scope("training:decide")
 
@@ -27,10 +28,34 @@ class CourseView(BaseModel):
     validity_months: int | None
     max_attempts: int
     time_zone: str
+    modules: tuple[Module, ...]
+    required_of: list[str] = Field(description="Kinds of partners of which launch requires it; none named: of all.")
+    expiring_days: int
     status: Literal["active", "retired"]
 
 
-COURSES = Collection(courses, courses_view, CourseView, key="code", filters=("status",), sorts=("title",))
+def shown(**row: Any) -> CourseView:
+    return CourseView(modules=MODULES.validate_json(row.pop("modules")), **row)
+
+
+COURSES = Collection(
+    courses,
+    courses_view,
+    CourseView,
+    key="code",
+    filters=(
+        "status",
+        "required_for_launch",
+        Filter(
+            "required_of",
+            PartnerKind,
+            "required_for_launch and (required_of = '{{}}' or {} = any(required_of))",
+            description="Only what launch requires of this kind of partners: its curriculum.",
+        ),
+    ),
+    sorts=("title",),
+    shown=shown,
+)
 
 
 @router.put("/{code}", dependencies=[DECIDE])

@@ -13,14 +13,15 @@ from pydantic import BaseModel, Field
 from service import At, Collection, Handle, Read, Receipt, history_of, list_of, own, scope
 
 from training.domain.course import course_id, courses
-from training.domain.enrolment import (
+from training.domain.enrolment import enrolments
+from training.domain.enrolment_events import (
+    CompleteModule,
     OpenRenewal,
     RecordAssessment,
     StartTraining,
     Status,
     assignment,
     enrolment_id,
-    enrolments,
 )
 from training.domain.words import Code
 from training.views import enrolments_view
@@ -47,6 +48,10 @@ class EnrolmentView(BaseModel):
     assigned_on: date
     started_on: date | None
     completed_on: date | None
+    modules_open: list[str] = Field(description="Required ones that are left before an assessment.")
+    modules_done: list[str]
+    certificates: int = Field(description="How many were issued: more than one, and it was renewed.")
+    expiring: bool = Field(description="The certificate's last day comes near.")
 
 
 class Assignment(Command):
@@ -56,12 +61,16 @@ class Assignment(Command):
     course: Annotated[Code, Field(examples=["example"])]
 
 
+class Completion(Command):
+    """Nothing but that it was done."""
+
+
 ENROLMENTS = Collection(
     enrolments,
     enrolments_view,
     EnrolmentView,
     key="enrolment_id",
-    filters=("status", "partner_id", "course"),
+    filters=("status", "partner_id", "course", "required_for_launch", "expiring"),
     sorts=("assigned_on", "completed_on", "valid_until"),
 )
 
@@ -78,6 +87,12 @@ async def assign_training(body: Assignment, db: Read, handle: Handle) -> Receipt
 async def start_training(enrolment_id: UUID, command: StartTraining, handle: Handle) -> Receipt:
     """The partner has begun."""
     return await handle(enrolments, enrolment_id, command)
+
+
+@router.post("/{enrolment_id}/modules/{module}/completion", status_code=201, dependencies=[WRITE])
+async def complete_module(enrolment_id: UUID, module: Code, body: Completion, handle: Handle) -> Receipt:
+    """The partner went through a module. Nobody is assessed before all that are required are done."""
+    return await handle(enrolments, enrolment_id, CompleteModule(module=module, **body.model_dump()))
 
 
 @router.post("/{enrolment_id}/assessments", status_code=201, dependencies=[WRITE])

@@ -30,7 +30,7 @@ from service import (
 from training.api.known import Known
 from training.audit_views import ANSWERS, SECTIONS, audits_view
 from training.domain.audit_answers import Answered
-from training.domain.field_audit import (
+from training.domain.audit_events import (
     AuditContent,
     AuditRevision,
     PublishAudit,
@@ -38,8 +38,8 @@ from training.domain.field_audit import (
     ReturnAudit,
     ReviseAudit,
     Status,
-    field_audits,
 )
+from training.domain.field_audit import field_audits
 
 READ, WRITE, DECIDE = scope("training:read"), scope("training:write"), scope("training:decide")
 

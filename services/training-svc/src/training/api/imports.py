@@ -11,7 +11,8 @@ from service.imports import Upload
 from service.intake import Good
 
 from training.api.known import Known
-from training.domain.field_audit import AuditContent, RecordAudit, field_audits
+from training.domain.audit_events import AuditContent, RecordAudit
+from training.domain.field_audit import field_audits
 
 FIELDS = {
     "training.partner_unknown": "partner_id",

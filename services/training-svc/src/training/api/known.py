@@ -10,7 +10,7 @@ from uuid import UUID
 from engine import Rows
 
 from training.audit_views import CONTENT
-from training.domain.audit_template import TemplateTerms
+from training.domain.template_content import TemplateTerms
 
 IN_USE = """
 select code, version, content from audit_templates t join audit_template_versions v using (code, version)

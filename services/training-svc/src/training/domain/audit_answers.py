@@ -10,7 +10,8 @@ from typing import Annotated
 from engine import Rejected
 from pydantic import BaseModel, ConfigDict, Field
 
-from training.domain.audit_template import Content, twice
+from training.domain.audit_template import twice
+from training.domain.template_content import Content
 from training.domain.words import Code, Note, Reference, Score
 
 

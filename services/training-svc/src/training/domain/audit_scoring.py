@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from engine import Rejected
 from events.training import SectionScore
 
-from training.domain.audit_template import Content, Item
+from training.domain.template_content import Content, Item
 
 CENT = Decimal("0.01")
 FULL = Decimal(100)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from events import Event
 from events.training import PeriodKind
 from pydantic import BaseModel, ConfigDict, Field
 
+from training.domain.template_content import Content, Item, Section, TemplateTerms
 from training.domain.words import Code, TimeZone, Title
 
 TEMPLATES = UUID("6d2f0c3b-0a1e-4f7a-9f0d-2f6f8f7f4b31")
@@ -25,55 +26,6 @@ def template_id(code: str) -> UUID:
     return uuid5(TEMPLATES, code)
 
 
-# -- what a template says
-
-
-@dataclass(frozen=True)
-class Item:
-    """`owner` is who at the partner puts a miss right: a role, not a person. `correct_within_days` counts from the day
-    on which an audit is published; None: a miss is a finding and no more."""
-
-    code: str
-    title: str
-    weight: Decimal
-    critical: bool
-    correct_within_days: int | None
-    owner: str
-
-
-@dataclass(frozen=True)
-class Section:
-    code: str
-    title: str
-    items: tuple[Item, ...]
-
-
-@dataclass(frozen=True)
-class Content:
-    """`critical_cap`: a total with a missed critical item is at most this. The total is a report of `metric`."""
-
-    title: str
-    sections: tuple[Section, ...]
-    pass_mark: Decimal
-    critical_cap: Decimal | None
-    metric: str | None
-    metric_period: PeriodKind
-    time_zone: str
-
-    @property
-    def items(self) -> Iterator[tuple[Section, Item]]:
-        return ((section, item) for section in self.sections for item in section.items)
-
-
-@dataclass(frozen=True)
-class TemplateTerms:
-    """The version that an audit is scored by."""
-
-    code: str
-    version: int
-    content: Content
-
-
 # -- events
 
 
@@ -82,6 +34,12 @@ class AuditTemplateDrafted(Event, type="cauce.training.AuditTemplateDrafted.v1")
 
     code: str
     content: Content
+
+
+class AuditTemplateDraftDiscarded(Event, type="cauce.training.AuditTemplateDraftDiscarded.v1"):
+    """The draft is not to be published."""
+
+    code: str
 
 
 class AuditTemplatePublished(Event, type="cauce.training.AuditTemplatePublished.v1"):
@@ -98,7 +56,7 @@ class AuditTemplateRetired(Event, type="cauce.training.AuditTemplateRetired.v1")
     code: str
 
 
-TemplateEvent = AuditTemplateDrafted | AuditTemplatePublished | AuditTemplateRetired
+TemplateEvent = AuditTemplateDrafted | AuditTemplateDraftDiscarded | AuditTemplatePublished | AuditTemplateRetired
 
 
 # -- commands
@@ -176,6 +134,10 @@ class DraftTemplate(TemplateContent):
     code: Code
 
 
+class DiscardTemplateDraft(Command):
+    pass
+
+
 class PublishTemplate(Command):
     pass
 
@@ -184,7 +146,7 @@ class RetireTemplate(Command):
     pass
 
 
-TemplateCommand = DraftTemplate | PublishTemplate | RetireTemplate
+TemplateCommand = DraftTemplate | DiscardTemplateDraft | PublishTemplate | RetireTemplate
 
 
 # -- state
@@ -239,6 +201,12 @@ def publish(template: AuditTemplate) -> list[TemplateEvent]:
     return [AuditTemplatePublished(code=template.code, version=version, content=template.draft)]
 
 
+def discard(template: AuditTemplate) -> list[TemplateEvent]:
+    if template.code is None:
+        raise Unknown("training.audit_template_unknown")
+    return [] if template.draft is None else [AuditTemplateDraftDiscarded(code=template.code)]
+
+
 def retire(template: AuditTemplate) -> list[TemplateEvent]:
     if template.code is None:
         raise Unknown("training.audit_template_unknown")
@@ -253,6 +221,8 @@ def decide(command: TemplateCommand, template: AuditTemplate, now: datetime) -> 
     match command:
         case DraftTemplate():
             return draft(template, command)
+        case DiscardTemplateDraft():
+            return discard(template)
         case PublishTemplate():
             return publish(template)
         case RetireTemplate():
@@ -265,6 +235,8 @@ def evolve(template: AuditTemplate, event: TemplateEvent) -> AuditTemplate:
     match event:
         case AuditTemplateDrafted(code=code, content=content):
             return replace(template, code=code, draft=content)
+        case AuditTemplateDraftDiscarded():
+            return replace(template, draft=None)
         case AuditTemplatePublished(code=code, version=version, content=content):
             return replace(template, code=code, draft=None, terms=TemplateTerms(code, version, content))
         case AuditTemplateRetired():

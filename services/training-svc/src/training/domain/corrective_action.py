@@ -6,176 +6,31 @@ is looked at, and where it is turned down after that day, the action is overdue 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from enum import StrEnum
-from typing import Annotated, Any, assert_never
-from uuid import UUID, uuid5
+from typing import Any, assert_never
 
-from engine import Command, Decider, Rejected, Unknown
-from events import Event
+from engine import Decider, Proposal, Rejected, Unknown, seconds
 from events.training import CorrectiveActionOverdue, CorrectiveActionVerified
-from pydantic import Field
 
-from training.domain.days import day_in, start_of
-from training.domain.words import Note, Reason, Reference
-
-ACTIONS = UUID("d8c6a1f4-5b1e-4a0c-9b7e-0e9a3c2f6d53")
-"""The namespace of action ids."""
-
-
-def action_id(audit_id: UUID, item: str) -> UUID:
-    return uuid5(ACTIONS, f"{audit_id}/{item}")
-
-
-# -- events that stay in the house
-
-
-class CorrectiveActionOpened(Event, type="cauce.training.CorrectiveActionOpened.v1"):
-    """An audit was published with this finding. `due_on` is the last day to put it right, counted in `time_zone`;
-    `due_at` the instant after it."""
-
-    action_id: UUID
-    audit_id: UUID
-    partner_id: UUID
-    outlet_id: UUID | None
-    item: str
-    title: str
-    critical: bool
-    owner: str
-    opened_on: date
-    due_on: date
-    due_at: datetime
-    time_zone: str
-
-
-class EvidenceSubmitted(Event, type="cauce.training.EvidenceSubmitted.v1"):
-    """It was put right, somebody says, and shows by what. It takes the place of what was submitted before."""
-
-    action_id: UUID
-    references: tuple[str, ...]
-    note: str | None
-    submitted_on: date
-    by: tuple[str, ...]
-
-
-class EvidenceRejected(Event, type="cauce.training.EvidenceRejected.v1"):
-    """The evidence does not show it: the action is open again."""
-
-    action_id: UUID
-    reason: str
-
-
-class WaiverProposed(Event, type="cauce.training.WaiverProposed.v1"):
-    """Somebody wants to let it be. It is waived when another person wants the same."""
-
-    action_id: UUID
-    reason: str
-    by: tuple[str, ...]
-
-
-class CorrectiveActionWaived(Event, type="cauce.training.CorrectiveActionWaived.v1"):
-    """Two persons decided that it need not be put right."""
-
-    action_id: UUID
-    reason: str
-    waived_on: date
-
-
-ActionEvent = (
-    CorrectiveActionOpened
-    | EvidenceSubmitted
-    | EvidenceRejected
-    | WaiverProposed
-    | CorrectiveActionWaived
-    | CorrectiveActionOverdue
-    | CorrectiveActionVerified
+from training.domain.action_events import (
+    ActionCommand,
+    ActionEvent,
+    BecomeOverdue,
+    CorrectiveAction,
+    CorrectiveActionOpened,
+    CorrectiveActionWaived,
+    EvidenceRejected,
+    EvidenceSubmitted,
+    OpenCorrectiveAction,
+    RejectEvidence,
+    Status,
+    SubmitEvidence,
+    VerifyAction,
+    WaiveAction,
+    WaiverProposed,
 )
-
-
-# -- commands
-
-
-class OpenCorrectiveAction(Command):
-    action_id: UUID
-    audit_id: UUID
-    partner_id: UUID
-    outlet_id: UUID | None
-    item: str
-    title: str
-    critical: bool
-    owner: str
-    due_on: date
-    time_zone: str
-
-
-class Evidence(Command):
-    """`references` say where it is. Notes are not for names."""
-
-    references: Annotated[tuple[Reference, ...], Field(min_length=1, max_length=20)]
-    note: Note | None = None
-
-
-class SubmitEvidence(Evidence):
-    """`by` is everybody who stands behind it."""
-
-    by: Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-class RejectEvidence(Command):
-    reason: Reason
-
-
-class VerifyAction(Command):
-    """`by` is everybody who has seen that it was put right."""
-
-    by: Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-class WaiveAction(Command):
-    """Once two persons have said so for the same reason. `by` is everybody who stands behind this one."""
-
-    reason: Reason
-    by: Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-class BecomeOverdue(Command):
-    pass
-
-
-ActionCommand = OpenCorrectiveAction | SubmitEvidence | RejectEvidence | VerifyAction | WaiveAction | BecomeOverdue
-
-
-# -- state
-
-
-class Status(StrEnum):
-    OPEN = "open"
-    SUBMITTED = "submitted"
-    VERIFIED = "verified"
-    WAIVED = "waived"
-
-
-@dataclass(frozen=True)
-class Waiver:
-    """As one person wants it."""
-
-    reason: str
-    by: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CorrectiveAction:
-    """`evidence` is what was submitted last; `closed_because` the reason of a waiver."""
-
-    opened: CorrectiveActionOpened | None = None
-    status: Status = Status.OPEN
-    overdue: bool = False
-    evidence: EvidenceSubmitted | None = None
-    rejected_because: str | None = None
-    waiver: Waiver | None = None
-    waived_because: str | None = None
-
+from training.domain.days import day_in, start_of
 
 # -- decide
 
@@ -251,24 +106,15 @@ def verify(
             assert_never(action.status)
 
 
-def waive(action: CorrectiveAction, what: CorrectiveActionOpened, wanted: Waiver, today: date) -> list[ActionEvent]:
+def waive(action: CorrectiveAction, what: CorrectiveActionOpened, wanted: Proposal, today: date) -> list[ActionEvent]:
     """Raises `training.action_closed`, `training.second_person_needed`."""
     if action.status is Status.WAIVED and action.waived_because == wanted.reason:
         return []
     if action.status in (Status.VERIFIED, Status.WAIVED):
         raise Rejected("training.action_closed", status=action.status.value)
-    if not seconds(wanted, action.waiver):
-        return [WaiverProposed(action_id=what.action_id, **vars(wanted))]
+    if not seconds(wanted, action.waiver, "training.second_person_needed"):
+        return [WaiverProposed(action_id=what.action_id, reason=wanted.reason, by=wanted.by)]
     return [CorrectiveActionWaived(action_id=what.action_id, reason=wanted.reason, waived_on=today)]
-
-
-def seconds(wanted: Waiver, proposed: Waiver | None) -> bool:
-    """Whether it is what another person wants as well; for another reason it is a proposal of its own."""
-    if proposed is None or proposed.reason != wanted.reason:
-        return False
-    if set(proposed.by) & set(wanted.by):
-        raise Rejected("training.second_person_needed", proposed_by=list(proposed.by))
-    return True
 
 
 def become_overdue(action: CorrectiveAction, what: CorrectiveActionOpened, today: date) -> list[ActionEvent]:
@@ -311,7 +157,7 @@ def decide(command: ActionCommand, action: CorrectiveAction, now: datetime) -> l
         case VerifyAction(by=by):
             return verify(action, what, by, today)
         case WaiveAction(reason=reason, by=by):
-            return waive(action, what, Waiver(reason, by), today)
+            return waive(action, what, Proposal(reason, by), today)
         case BecomeOverdue():
             return become_overdue(action, what, today)
         case _:
@@ -330,7 +176,7 @@ def evolve(action: CorrectiveAction, event: ActionEvent) -> CorrectiveAction:
         case EvidenceRejected(reason=reason):
             return replace(action, status=Status.OPEN, rejected_because=reason)
         case WaiverProposed(reason=reason, by=by):
-            return replace(action, waiver=Waiver(reason, by))
+            return replace(action, waiver=Proposal(reason, by))
         case CorrectiveActionWaived(reason=reason):
             return replace(action, status=Status.WAIVED, waiver=None, waived_because=reason)
         case CorrectiveActionOverdue():

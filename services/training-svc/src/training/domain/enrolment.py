@@ -5,164 +5,37 @@ The certificate runs beside the status: it may expire while its renewal is under
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import assert_never
-from uuid import UUID, uuid5
 
-from engine import Command, Decider, Rejected, Unknown
-from events import Event
+from engine import Decider, Rejected, Unknown
 from events.training import CertificateExpired, TrainingAssigned, TrainingCompleted, TrainingFailed
 
-from training.domain.course import CourseTerms
-from training.domain.days import day_in, months_later, start_of
-from training.domain.words import Score
-
-ENROLMENTS = UUID("0c2c9d3e-61a1-4e0c-8a7b-2f6e1f1f8f52")
-"""The namespace of enrolment ids: a partner has one enrolment a course, for ever."""
-
-
-def enrolment_id(partner_id: UUID, course: str) -> UUID:
-    return uuid5(ENROLMENTS, f"{partner_id}/{course}")
-
-
-# -- events that stay in the house
-
-
-class TrainingStarted(Event, type="cauce.training.TrainingStarted.v1"):
-    """The partner began."""
-
-    enrolment_id: UUID
-    started_on: date
-
-
-class CertificateIssued(Event, type="cauce.training.CertificateIssued.v1"):
-    """The certificate holds through `valid_until`; `expires_at` is the instant after. None: it does not expire."""
-
-    enrolment_id: UUID
-    issued_on: date
-    valid_until: date | None
-    expires_at: datetime | None
-
-
-class RenewalOpened(Event, type="cauce.training.RenewalOpened.v1"):
-    """The partner may be assessed again."""
-
-    enrolment_id: UUID
-    opened_on: date
-    attempts_left: int
-
-
-EnrolmentEvent = (
-    TrainingAssigned
-    | TrainingStarted
-    | TrainingCompleted
-    | CertificateIssued
-    | TrainingFailed
-    | RenewalOpened
-    | CertificateExpired
+from training.domain.course import EXPIRING_DAYS
+from training.domain.days import day_in, months_later
+from training.domain.enrolment_events import (
+    Assignment,
+    AssignTraining,
+    CertificateExpiring,
+    CertificateIssued,
+    CompleteModule,
+    CurriculumAssigned,
+    Enrolment,
+    EnrolmentCommand,
+    EnrolmentEvent,
+    ExpireCertificate,
+    ModuleCompleted,
+    OpenRenewal,
+    RecordAssessment,
+    RenewalOpened,
+    StartTraining,
+    Status,
+    TrainingStarted,
+    WarnOfExpiry,
+    enrolment_id,
 )
-
-
-# -- commands
-
-
-class AssignTraining(Command):
-    """The course's terms as they are today; the enrolment keeps them."""
-
-    partner_id: UUID
-    course: str
-    course_version: int
-    required_for_launch: bool
-    pass_mark: Decimal
-    max_attempts: int
-    validity_months: int | None
-    time_zone: str
-
-
-class StartTraining(Command):
-    pass
-
-
-class RecordAssessment(Command):
-    """`score` from 0 to 100."""
-
-    score: Score
-
-
-class OpenRenewal(Command):
-    pass
-
-
-class ExpireCertificate(Command):
-    """`valid_until` is the last day of the certificate that is meant, in case it was renewed meanwhile."""
-
-    valid_until: date
-
-
-EnrolmentCommand = AssignTraining | StartTraining | RecordAssessment | OpenRenewal | ExpireCertificate
-
-
-def assignment(partner_id: UUID, terms: CourseTerms, occurred_at: datetime | None = None) -> AssignTraining:
-    return AssignTraining(
-        occurred_at=occurred_at,
-        partner_id=partner_id,
-        course=terms.code,
-        course_version=terms.version,
-        required_for_launch=terms.required_for_launch,
-        pass_mark=terms.pass_mark,
-        max_attempts=terms.max_attempts,
-        validity_months=terms.validity_months,
-        time_zone=terms.time_zone,
-    )
-
-
-# -- state
-
-
-class Status(StrEnum):
-    ASSIGNED = "assigned"
-    STARTED = "started"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    RENEWING = "renewing"
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """Who takes what, by which terms. `validity_months` None: the certificate does not expire."""
-
-    id: UUID
-    partner_id: UUID
-    course: str
-    required_for_launch: bool
-    pass_mark: Decimal
-    max_attempts: int
-    validity_months: int | None
-    time_zone: str
-
-    def day(self, now: datetime) -> date:
-        return day_in(self.time_zone, now)
-
-    def start_of(self, day: date) -> datetime:
-        return start_of(day, self.time_zone)
-
-
-@dataclass(frozen=True)
-class Enrolment:
-    """`last_step_on` is the day of the last step that a person took; `valid_until` the last day of a certificate that
-    holds, `expired_on` the first day without one that did."""
-
-    assigned: Assignment | None = None
-    status: Status = Status.ASSIGNED
-    last_step_on: date = date.min
-    attempts_left: int = 0
-    valid_until: date | None = None
-    expired_on: date | None = None
-
 
 # -- decide
 
@@ -178,9 +51,14 @@ def assign(enrolment: Enrolment, command: AssignTraining, now: datetime) -> list
             case _:
                 return []
     id = enrolment_id(command.partner_id, command.course)
-    terms = command.model_dump(exclude={"occurred_at"})
-    today = day_in(command.time_zone, now)
-    return [TrainingAssigned(enrolment_id=id, assigned_on=today, **terms)]
+    terms = command.model_dump(exclude={"occurred_at", "modules", "expiring_days"})
+    assigned = TrainingAssigned(enrolment_id=id, assigned_on=day_in(command.time_zone, now), **terms)
+    if not command.modules and command.expiring_days == EXPIRING_DAYS:
+        return [assigned]
+    return [
+        assigned,
+        CurriculumAssigned(enrolment_id=id, modules=command.modules, expiring_days=command.expiring_days),
+    ]
 
 
 def start(enrolment: Enrolment, who: Assignment, today: date) -> list[EnrolmentEvent]:
@@ -191,6 +69,18 @@ def start(enrolment: Enrolment, who: Assignment, today: date) -> list[EnrolmentE
             return []
         case other:
             raise Rejected("training.not_to_be_started", status=other.value)
+
+
+def complete_module(enrolment: Enrolment, who: Assignment, module: str, today: date) -> list[EnrolmentEvent]:
+    if module not in {each.code for each in who.modules}:
+        raise Unknown("training.module_unknown", module=module, modules=[each.code for each in who.modules])
+    if module in enrolment.done:
+        return []
+    if enrolment.status is Status.ASSIGNED:
+        raise Rejected("training.not_started")
+    if enrolment.status not in (Status.STARTED, Status.RENEWING):
+        raise Rejected("training.not_under_way", standing=enrolment.status.value)
+    return [ModuleCompleted(enrolment_id=who.id, module=module, completed_on=today)]
 
 
 def assess(enrolment: Enrolment, who: Assignment, score: Decimal, today: date) -> list[EnrolmentEvent]:
@@ -205,6 +95,8 @@ def assess(enrolment: Enrolment, who: Assignment, score: Decimal, today: date) -
             raise Rejected("training.renewal_not_opened")
         case Status.FAILED:
             raise Rejected("training.no_attempts_left", course=who.course)
+        case Status.STARTED | Status.RENEWING if left := enrolment.open_modules():
+            raise Rejected("training.modules_open", modules=left)
         case Status.STARTED | Status.RENEWING:
             outcome = complete if score >= who.pass_mark else fail
             return [*lapse(enrolment, who, today), *outcome(enrolment, who, score, today)]
@@ -215,6 +107,7 @@ def assess(enrolment: Enrolment, who: Assignment, score: Decimal, today: date) -
 def complete(enrolment: Enrolment, who: Assignment, score: Decimal, today: date) -> list[EnrolmentEvent]:
     until = None if who.validity_months is None else months_later(today, who.validity_months)
     after = None if until is None else who.start_of(until + timedelta(days=1))
+    warned = None if until is None else who.start_of(until - timedelta(days=who.expiring_days))
     return [
         TrainingCompleted(
             enrolment_id=who.id,
@@ -224,7 +117,9 @@ def complete(enrolment: Enrolment, who: Assignment, score: Decimal, today: date)
             score=score,
             valid_until=until,
         ),
-        CertificateIssued(enrolment_id=who.id, issued_on=today, valid_until=until, expires_at=after),
+        CertificateIssued(
+            enrolment_id=who.id, issued_on=today, valid_until=until, expires_at=after, expiring_at=warned
+        ),
     ]
 
 
@@ -256,6 +151,16 @@ def open_renewal(enrolment: Enrolment, who: Assignment, today: date) -> list[Enr
             raise Rejected("training.nothing_to_renew", status=enrolment.status.value)
         case _:
             assert_never(enrolment.status)
+
+
+def warn(enrolment: Enrolment, who: Assignment, valid_until: date, today: date) -> list[EnrolmentEvent]:
+    if enrolment.valid_until is None:
+        raise Rejected("training.no_certificate")
+    if enrolment.valid_until != valid_until:
+        raise Rejected("training.certificate_renewed", valid_until=enrolment.valid_until)
+    if today < (begins := valid_until - timedelta(days=who.expiring_days)):
+        raise Rejected("training.certificate_not_expiring", expiring_from=begins)
+    return [] if enrolment.expiring else [CertificateExpiring(enrolment_id=who.id, valid_until=valid_until)]
 
 
 def expire(enrolment: Enrolment, who: Assignment, valid_until: date, today: date) -> list[EnrolmentEvent]:
@@ -291,11 +196,15 @@ def decide(command: EnrolmentCommand, enrolment: Enrolment, now: datetime) -> li
     today = who.day(now)
     if isinstance(command, ExpireCertificate):
         return expire(enrolment, who, command.valid_until, today)
+    if isinstance(command, WarnOfExpiry):
+        return warn(enrolment, who, command.valid_until, today)
     if today < enrolment.last_step_on:
         raise Rejected("training.before_the_last_step", last_step_on=enrolment.last_step_on)
     match command:
         case StartTraining():
             return start(enrolment, who, today)
+        case CompleteModule(module=module):
+            return complete_module(enrolment, who, module, today)
         case RecordAssessment():
             return assess(enrolment, who, command.score, today)
         case OpenRenewal():
@@ -321,19 +230,26 @@ def evolve(enrolment: Enrolment, event: EnrolmentEvent) -> Enrolment:
                 time_zone=event.time_zone,
             )
             return Enrolment(who, attempts_left=event.max_attempts, last_step_on=event.assigned_on)
+        case CurriculumAssigned(modules=modules, expiring_days=days):
+            assert enrolment.assigned is not None  # noqa: S101 - it comes with the assignment
+            return replace(enrolment, assigned=replace(enrolment.assigned, modules=modules, expiring_days=days))
+        case ModuleCompleted(module=module, completed_on=day):
+            return replace(enrolment, done=enrolment.done | {module}, last_step_on=day)
         case TrainingStarted(started_on=day):
             return replace(enrolment, status=Status.STARTED, last_step_on=day)
         case TrainingCompleted(valid_until=until):
-            return replace(enrolment, status=Status.COMPLETED, valid_until=until, expired_on=None)
+            return replace(enrolment, status=Status.COMPLETED, valid_until=until, expired_on=None, expiring=False)
         case CertificateIssued(issued_on=day):
             return replace(enrolment, last_step_on=day)
+        case CertificateExpiring():
+            return replace(enrolment, expiring=True)
         case TrainingFailed(attempts_left=left):
             return replace(enrolment, status=enrolment.status if left else Status.FAILED, attempts_left=left)
         case RenewalOpened(opened_on=day, attempts_left=left):
             return replace(enrolment, status=Status.RENEWING, attempts_left=left, last_step_on=day)
         case CertificateExpired(expired_on=day):
             status = Status.EXPIRED if enrolment.status is Status.COMPLETED else enrolment.status
-            return replace(enrolment, status=status, valid_until=None, expired_on=day)
+            return replace(enrolment, status=status, valid_until=None, expired_on=day, expiring=False)
         case _:
             assert_never(event)
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from engine import Command
 from fastapi import APIRouter
 from pydantic import StringConstraints
-from service import At, Collection, Filter, Handle, Read, Receipt, history_of, list_of, own, scope
+from service import At, Collection, Filter, Read, history_of, list_of, own, scope
 
-from partner import shown
-from partner.domain.checklist import CompleteChecklistItem, OpenOutlet
+from partner.api import shown_registry
+from partner.api.shown_registry import PartnerDetail, PartnerView
 from partner.domain.partner import partners
-from partner.domain.words import Code, normalised
-from partner.shown import PartnerDetail, PartnerView
+from partner.domain.words import normalised
 from partner.views import partners_view
 
-READ, WRITE = scope("partner:read"), scope("partner:write")
+READ = scope("partner:read")
 
 router = APIRouter(prefix="/partners", tags=["partners"])
 
@@ -43,22 +41,6 @@ PARTNERS = Collection(
 )
 
 
-class Completion(Command):
-    """The item is in place."""
-
-
-@router.post("/{partner_id}/checklist/{item}/completion", status_code=201, dependencies=[WRITE])
-async def complete_checklist_item(partner_id: UUID, item: Code, body: Completion, handle: Handle) -> Receipt:
-    """An item of the outlet's checklist is in place."""
-    return await handle(partners, partner_id, CompleteChecklistItem(item=item, **body.model_dump()))
-
-
-@router.post("/{partner_id}/outlet-opening", status_code=201, dependencies=[WRITE])
-async def open_outlet(partner_id: UUID, command: OpenOutlet, handle: Handle) -> Receipt:
-    """The outlet opens its doors, on this day in its time zone."""
-    return await handle(partners, partner_id, command)
-
-
 router.add_api_route("", list_of(PARTNERS), methods=["GET"], dependencies=[READ])
 
 
@@ -66,7 +48,7 @@ router.add_api_route("", list_of(PARTNERS), methods=["GET"], dependencies=[READ]
 async def read_partner(partner_id: UUID, db: Read, at: At) -> PartnerDetail:
     """Everything that the registry knows of the partner."""
     loaded = await db.state(partners, partner_id, at, partner_id=partner_id)
-    return shown.partner_detail(loaded.state, loaded.version)
+    return shown_registry.partner_detail(loaded.state, loaded.version)
 
 
 router.add_api_route("/{id}/history", history_of(partners), methods=["GET"], dependencies=[READ])

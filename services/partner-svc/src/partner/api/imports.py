@@ -10,7 +10,7 @@ from service import Import, import_routes, scope
 from service.imports import Upload
 from service.intake import Good
 
-from partner.api_applications import applying
+from partner.api.applications import applying
 from partner.domain.application import ApplicationContent, applications
 
 

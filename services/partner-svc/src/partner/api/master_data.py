@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from engine import Command, Unknown
+from engine import Command, Send, Unknown
 from events.partner import ContactRole, TaxId
 from events.sealed import is_sealed
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 from service import Handle, HandlePut, Read, Receipt, Seal, own, scope
+from service.sealing import Sealing
 
 from partner.domain import master_data
-from partner.domain.checklist import ChangeOutlet
 from partner.domain.master_data import (
     ChangeDetails,
     Currency,
@@ -23,15 +24,16 @@ from partner.domain.master_data import (
     LinkExternalReference,
     RemoveContact,
 )
-from partner.domain.partner import Partner, partners
-from partner.domain.words import Code, Text
+from partner.domain.partner import partners
+from partner.domain.standing import Partner
+from partner.domain.tax_id import ClaimTaxId, ReleaseTaxId, tax_id_id, tax_ids
+from partner.domain.words import Code, Country, Text, normalised
 
 READ, WRITE, DECIDE = scope("partner:read"), scope("partner:write"), scope("partner:decide")
 PERSONAL = scope("partner:personal")
 
 router = APIRouter(prefix="/partners/{partner_id}", tags=["master data"])
 
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(examples=["ES"])]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()./-]{3,40}$")]
 
@@ -101,27 +103,40 @@ class PersonalData(BaseModel):
 async def change_details(partner_id: UUID, body: Details, db: Read, seal: Seal, handle: HandlePut) -> Receipt:
     """Tax ids and currency, as they are from now on. A sole trader's tax ids are kept sealed."""
     partner = await registered(db, partner_id)
-    tax_ids = []
+    holder = partner.holder
+    told, claimed = [], []
     for each in body.tax_ids:
         value: str | None = each.value
-        if partner.sole_trader:
+        if holder is not None and holder.sole_trader:
             field = tax_field(each.country, each.scheme)
-            value = (await seal.seal(partner_id, {field: each.value}))[field]
-        tax_ids.append(TaxId(country=each.country, scheme=each.scheme, value=value or ""))
-    command = ChangeDetails(occurred_at=body.occurred_at, tax_ids=tuple(tax_ids), currency=body.currency)
-    return await handle(partners, partner_id, command)
+            value = (await seal.seal(holder.id, {field: each.value}))[field]
+        told.append(TaxId(country=each.country, scheme=each.scheme, value=value or ""))
+        claimed.append(await tax_stream(told[-1], seal))
+    command = ChangeDetails(occurred_at=body.occurred_at, tax_ids=tuple(told), currency=body.currency)
+    had = [await tax_stream(each, seal) for each in partner.data.tax_ids]
+    return await handle(partners, partner_id, command, also=tax_changes(partner_id, had, claimed))
+
+
+def tax_changes(partner_id: UUID, had: Sequence[UUID], claimed: Sequence[UUID]) -> list[Send]:
+    """Of two partners who claim a tax id at once one has it, and the other's details stay as they are."""
+    gone = [Send(tax_ids, id, ReleaseTaxId(partner_id=partner_id)) for id in had if id not in claimed]
+    return [*gone, *(Send(tax_ids, id, ClaimTaxId(partner_id=partner_id)) for id in dict.fromkeys(claimed))]
+
+
+async def tax_stream(tax_id: TaxId, seal: Sealing) -> UUID:
+    """The stream in which it is taken. A person's is found by what cannot be read back; once they were erased it is
+    nobody's."""
+    value = tax_id.value
+    if is_sealed(value):
+        opened = await opened_value(seal, tax_field(tax_id.country, tax_id.scheme), value)
+        value = value if opened is None else str(await seal.blind(normalised(opened)))
+    return tax_id_id(tax_id.country, tax_id.scheme, value)
 
 
 @router.put("/external-references/{system}", status_code=200, dependencies=[WRITE])
 async def link_external_reference(partner_id: UUID, system: Code, body: Key, handle: Handle) -> Receipt:
     """Another system calls the partner so from now on."""
     command = LinkExternalReference(occurred_at=body.occurred_at, system=system, key=body.key)
-    return await handle(partners, partner_id, command)
-
-
-@router.put("/outlet", status_code=200, dependencies=[WRITE])
-async def change_outlet(partner_id: UUID, command: ChangeOutlet, handle: HandlePut) -> Receipt:
-    """The outlet is called so, and is there, from now on."""
     return await handle(partners, partner_id, command)
 
 
@@ -153,16 +168,18 @@ async def erase_person(
     command = ErasePerson(occurred_at=body.occurred_at, person_id=person_id)
     partner = await registered(db, partner_id)
     # A refusal has to come before anything is destroyed.
-    master_data.erase(partner.data, partner_id, person_id, sole_trader=partner.sole_trader, out=partner.out)
+    trader = partner.holder.id if partner.holder is not None and partner.holder.sole_trader else None
+    master_data.erase(partner.data, partner_id, person_id, trader=trader, out=partner.out)
+    had = [await tax_stream(each, seal) for each in partner.data.tax_ids] if person_id == trader else []
     await seal.erase(person_id)
-    return await handle(partners, partner_id, command)
+    return await handle(partners, partner_id, command, also=tax_changes(partner_id, had, []))
 
 
 @router.get("/personal-data", dependencies=[READ, PERSONAL, own("partner_id")])
 async def read_personal_data(partner_id: UUID, db: Read, seal: Seal) -> PersonalData:
     """The people behind the partner, in the open."""
     partner = await registered(db, partner_id)
-    data, registration = partner.data, partner.registration
+    data, holder = partner.data, partner.holder
     contacts = list(data.contacts.values())
     opened = {
         field: await seal.open(field, [getattr(contact, field) for contact in contacts])
@@ -171,7 +188,7 @@ async def read_personal_data(partner_id: UUID, db: Read, seal: Seal) -> Personal
     values = [await opened_value(seal, tax_field(each.country, each.scheme), each.value) for each in data.tax_ids]
     return PersonalData(
         partner_id=partner_id,
-        legal_name=await opened_value(seal, "legal_name", registration.legal_name) if registration else None,
+        legal_name=None if holder is None else await opened_value(seal, "legal_name", holder.legal_name),
         tax_ids=[
             TaxIdView(country=each.country, scheme=each.scheme, value=value)
             for each, value in zip(data.tax_ids, values, strict=True)
@@ -192,7 +209,7 @@ async def registered(db: Read, partner_id: UUID) -> Partner:
     return loaded.state
 
 
-async def opened_value(seal: Seal, field: str, text: str) -> str | None:
+async def opened_value(seal: Sealing, field: str, text: str) -> str | None:
     """As it is where it is not sealed."""
     return (await seal.open(field, [text]))[0] if is_sealed(text) else text
 

@@ -1,0 +1,122 @@
+"""What a process does by itself, beside commands, reading and publishing: it says that it lives, hears of changed
+views, lets view builds take over, forgets old requests, and tells the relay elsewhere of appends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from engine.errors import passes
+from engine.metrics import Metrics
+from engine.progress import Progress
+from engine.store import Store
+from engine.view_builds import Build, ViewBuilds
+from engine.workers import Tasks, Workers
+
+log = structlog.get_logger()
+
+HEARTBEAT_SECONDS = 1.0
+FORGET_SECONDS = 600.0
+FORGOTTEN_AT_ONCE = 1000
+TAIL = 1000
+"""Of a build that follows the own log, so many positions fit well into the short transaction in which it takes over."""
+
+
+class Upkeep:
+    def __init__(
+        self,
+        pool: asyncpg.Pool[Any],
+        store: Store,
+        views: ViewBuilds,
+        progress: Progress,
+        metrics: Metrics,
+        *,
+        pod: UUID,
+        request_days: float,
+        workers: Workers | None,
+        reconcile: Callable[[], None],
+        appended: asyncio.Event,
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._views = views
+        self._progress = progress
+        self._metrics = metrics
+        self._pod = pod
+        self._older_than = timedelta(days=request_days)
+        self._workers = workers
+        self._reconcile = reconcile
+        self._appended = appended
+
+    def start(self, tasks: Tasks) -> None:
+        tasks.spawn("heartbeat", again_and_again("heartbeat_missed", self.heartbeat))
+        tasks.spawn("notifier", again_and_again("not_notified", self._notify))
+        if self._workers is not None:
+            tasks.spawn("view builds", again_and_again("view_builds_wait", self._tend))
+            tasks.spawn("forgetting", again_and_again("forgetting_waits", self._forget))
+
+    async def heartbeat(self) -> float:
+        """Says that this process lives, and hears whether the set of views changed and whether a relay elsewhere has
+        published more."""
+        async with self._pool.acquire() as db:
+            changed, published = await self._views.heartbeat(db, self._pod)
+        if changed:
+            self._reconcile()
+        if self._workers is not None:
+            self._workers.published(published)
+        return HEARTBEAT_SECONDS
+
+    async def _tend(self) -> float:
+        """Lets view builds that have caught up take over. Not the heartbeat's work, which must not wait for Kafka."""
+        if not self._views.settled:
+            ready = [build for build in self._views.unfinished() if await self._caught_up(build)]
+            async with self._pool.acquire() as db:
+                changed = await self._views.tend(db, ready)
+            if changed:
+                self._reconcile()
+        return HEARTBEAT_SECONDS
+
+    async def _caught_up(self, build: Build) -> bool:
+        if build.feed == "inline":
+            return True
+        subscription = self._views.subscription(build)
+        lag, total = await self._progress.remaining(subscription)
+        self._metrics.rebuilding.labels(build.view.name).set(1.0 if total == 0 else 1.0 - lag / total)
+        if build.feed == "log":
+            return lag <= TAIL
+        live = await self._views.live_subscription(self._pool, build)
+        return lag == 0 or (live is not None and await self._progress.beside(subscription, live))
+
+    async def _forget(self) -> float:
+        """Deletes old requests, a chunk a transaction. Several processes may do so beside each other."""
+        async with self._pool.acquire() as db:
+            deleted = await self._store.forget(db, older_than=self._older_than, limit=FORGOTTEN_AT_ONCE)
+        return 0.1 if deleted == FORGOTTEN_AT_ONCE else FORGET_SECONDS
+
+    async def _notify(self) -> float:
+        """Coalesced, on a connection outside of any append, because NOTIFY serialises commits. Where it is missed, the
+        relay polls."""
+        await self._appended.wait()
+        self._appended.clear()
+        if self._workers is None or not self._workers.relay.leads:
+            await self._pool.execute("notify cauce_appended")
+        return 0.002
+
+
+async def again_and_again(trouble: str, work: Callable[[], Awaitable[float]]) -> None:
+    """`work` says after how many seconds it is to be done again. What passes by itself is logged as `trouble`."""
+    while True:
+        try:
+            pause = await work()
+        except Exception as error:
+            if not passes(error):
+                raise
+            log.warning(trouble, error=repr(error))
+            pause = HEARTBEAT_SECONDS
+        await asyncio.sleep(pause)

@@ -1,0 +1,24 @@
+"""What routes of things in versions have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from partner.domain.versions import Difference
+
+MOST_SHOWN = 100
+"""Of those that a preview tells of one by one."""
+
+
+class DifferenceView(BaseModel):
+    """What the draft says otherwise, by its path, as `bands[0].upper`; null: it was not there, or is not."""
+
+    term: str
+    before: Any = Field(examples=["60"])
+    after: Any = Field(examples=["55"])
+
+
+def shown(differences: list[Difference]) -> list[DifferenceView]:
+    return [DifferenceView(**vars(each)) for each in differences]
