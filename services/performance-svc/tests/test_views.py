@@ -22,6 +22,7 @@ from events.partner import (
     PartnerReinstated,
     PartnerSuspended,
     PartnerTerminated,
+    PartnerTierChanged,
     SuspensionCause,
 )
 from events.performance import (
@@ -61,6 +62,7 @@ from performance.views import (
     SCORECARDS,
     SCORES,
     SUSPENSIONS,
+    TIERS,
     TRANSFER,
     VIEWS,
     project_basis,
@@ -198,6 +200,13 @@ def test_a_partner_is_known_from_the_first_that_is_heard_of_it() -> None:
     terminated = PartnerTerminated(partner_id=PARTNER, contract_id=uuid4(), reason="over")
     assert list(project_partners(fact(terminated))) == [
         PARTNERS.upsert("partner_id", partner_id=PARTNER, terminated_at=AT)
+    ]
+
+
+def test_a_partner_has_a_tier_from_the_day_of_its_decision() -> None:
+    changed = PartnerTierChanged(partner_id=PARTNER, programme="growth", programme_version=1, tier="gold", reason="r")
+    assert list(project_partners(fact(changed, version=6))) == [
+        TIERS.insert(partner_id=PARTNER, version=6, tier="gold", since=AT)
     ]
 
 

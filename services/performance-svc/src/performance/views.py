@@ -7,7 +7,14 @@ from typing import Any
 
 from engine import Fact, Statement, Table, View
 from events.contract import ContractDrafted, ContractExpired, ContractInForce, ContractTerminated, ContractTransferred
-from events.partner import PartnerActivated, PartnerRegistered, PartnerReinstated, PartnerSuspended, PartnerTerminated
+from events.partner import (
+    PartnerActivated,
+    PartnerRegistered,
+    PartnerReinstated,
+    PartnerSuspended,
+    PartnerTerminated,
+    PartnerTierChanged,
+)
 from events.performance import (
     EvaluationRestated,
     KPIReported,
@@ -295,6 +302,8 @@ def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
             yield PARTNERS.upsert("partner_id", partner_id=id, area=area)
         case PartnerActivated(partner_id=id):
             yield PARTNERS.upsert("partner_id", partner_id=id, activated_at=fact.occurred_at)
+        case PartnerTierChanged(partner_id=id, tier=tier):
+            yield TIERS.insert(partner_id=id, version=fact.version, tier=tier, since=fact.occurred_at)
         case PartnerTerminated(partner_id=id):
             yield PARTNERS.upsert("partner_id", partner_id=id, terminated_at=fact.occurred_at)
         case PartnerSuspended(partner_id=id):

@@ -1,4 +1,5 @@
-"""What two parties agree on, as it is offered, and taken from the negotiation into the contract."""
+"""What two parties agree on, as it is offered, compared term by term, and taken from the negotiation into the
+contract."""
 
 from __future__ import annotations
 
