@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from engine.kafka import partition_of
+from engine.wire import Raw
 
 from faults.evidence import Evidence, data_of, name_of
 from faults.ledger import Asked
@@ -21,8 +22,9 @@ def acknowledged_once(evidence: Evidence, asked: Sequence[Asked]) -> Iterator[st
             continue
         receipt = each.receipt
         found = evidence.by_correlation.get(each.correlation_id, ())
-        if [event.type for event in found] != list(receipt["events"]):
-            yield f"{each}: told of {receipt['events']}, and there is {[event.type for event in found]}"
+        own = [event for event in found if event.stream[-36:] == receipt["id"]]
+        if [event.type for event in own] != list(receipt["events"]) or not _together(own, found):
+            yield f"{each}: told of {receipt['events']}, and there is {[name_of(event) for event in found]}"
         elif receipt["position"] is not None:
             last = at.get((receipt["id"], receipt["version"]))
             if last is None or last.position != receipt["position"]:
@@ -51,21 +53,29 @@ def uploads_once(evidence: Evidence, asked: Sequence[Asked]) -> Iterator[str]:
 def never_half(evidence: Evidence, asked: Sequence[Asked]) -> Iterator[str]:
     """A command that nobody answered happened wholly or not at all; one that was refused did not happen."""
     versions = {(event.stream, event.version): event for event in evidence.events}
-    whole: dict[UUID, int] = {}
+    whole: dict[UUID, tuple[str, int]] = {}
     for kept in evidence.commands.values():
         mine = [versions.get((kept.stream, v)) for v in range(kept.version - kept.events + 1, kept.version + 1)]
         if None in mine:
             yield f"a command led to {kept.events} events up to {kept.stream}@{kept.version}, and some are not there"
         elif mine and mine[0] is not None and mine[0].causation_id is None:
-            whole[mine[0].correlation_id] = kept.events
+            whole[mine[0].correlation_id] = (kept.stream, kept.events)
     for each in asked:
         if each.service != evidence.service or each.lines or each.outcome == "acknowledged":
             continue
-        found = len(evidence.by_correlation.get(each.correlation_id, ()))
+        found = evidence.by_correlation.get(each.correlation_id, ())
+        stream, count = whole.get(each.correlation_id, ("", 0))
+        own = [event for event in found if event.stream == stream]
         if each.outcome == "refused" and found:
-            yield f"{each}: refused with {each.problem}, and {found} events are there"
-        if each.outcome == "unknown" and found != whole.get(each.correlation_id, 0):
-            yield f"{each}: {found} events are there of {whole.get(each.correlation_id, 0)}"
+            yield f"{each}: refused with {each.problem}, and {len(found)} events are there"
+        if each.outcome == "unknown" and (len(own) != count or not _together(own, found)):
+            there = [name_of(event) for event in found]
+            yield f"{each}: {there} are there, and {count} are to be in {stream or 'no stream'}"
+
+
+def _together(own: Sequence[Raw], all_of_it: Sequence[Raw]) -> bool:
+    """What a command led to in other streams came with its own, in one transaction: of which there is one clock."""
+    return {event.recorded_at for event in all_of_it} == {event.recorded_at for event in own}
 
 
 def contiguous(evidence: Evidence) -> Iterator[str]:

@@ -88,12 +88,19 @@ class Client(Service):
     async def upload(self, path: str, csv: bytes, lines: Sequence[Line], *, key: str) -> Any:
         return await self._request("POST", path, content=csv, key=key, content_type="text/csv", lines=tuple(lines))
 
+    async def _version(self, path: str) -> str | None:
+        async with self.slots:
+            answer = await self._attempts("GET", path, self.patience, None, headers={})
+        version: str | None = answer.headers.get("etag")
+        return version
+
     async def _request(
         self,
         method: str,
         path: str,
         *,
         key: str | None = None,
+        version: str | None = None,
         content_type: str = "application/json",
         lines: tuple[Line, ...] = (),
         **kwargs: Any,
@@ -107,6 +114,8 @@ class Client(Service):
             headers |= {"idempotency-key": key, "x-correlation-id": str(asked.correlation_id)}
             if self.choice.random() < GIVES_UP:
                 patience = 0.0
+        if version is not None:
+            headers["if-match"] = version
         async with self.slots:
             answer = await self._attempts(method, path, patience, asked, headers=headers, **kwargs)
             while answer.status_code in LOOK_FIRST:

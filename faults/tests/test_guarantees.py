@@ -47,6 +47,26 @@ def test_an_acknowledged_event_is_elsewhere_than_was_said() -> None:
     assert "not at version 2, position 9" in said
 
 
+OTHER = f"area-{uuid4()}"
+
+
+def test_what_an_acknowledged_command_did_elsewhere_came_with_it() -> None:
+    elsewhere = lapsed(4, stream=OTHER, version=1, correlation_id=E1.correlation_id, recorded_at=E1.recorded_at)
+    assert not list(guarantees.acknowledged_once(store([E1, E2, elsewhere]), [asked(1)]))
+    later = elsewhere._replace(recorded_at=E2.recorded_at)
+    assert len(list(guarantees.acknowledged_once(store([E1, E2, later]), [asked(1)]))) == 1
+    assert len(list(guarantees.acknowledged_once(store([E2, elsewhere]), [asked(1)]))) == 1
+
+
+def test_an_unanswered_command_happened_elsewhere_alone() -> None:
+    commands = {uuid4(): Kept(STREAM, 3, 1)}
+    unknown = asked(3, outcome="unknown", receipt={})
+    elsewhere = lapsed(4, stream=OTHER, version=1, correlation_id=E3.correlation_id, recorded_at=E3.recorded_at)
+    assert not list(guarantees.never_half(store([E1, E2, E3, elsewhere], commands=commands), [unknown]))
+    alone = store([E1, E2, elsewhere])
+    assert len(list(guarantees.never_half(alone, [unknown]))) == 1
+
+
 def test_an_unanswered_command_happened_wholly() -> None:
     commands = {uuid4(): Kept(STREAM, 3, 1)}
     unknown = asked(3, outcome="unknown", receipt={})
