@@ -345,10 +345,10 @@ async def support_things(things: Things, whose: UUID) -> None:
 
 async def conduct_things(things: Things, whose: UUID) -> None:
     rule = ConductRule(code="prices", title="Prices", text="As agreed.", severity="minor", ladder=("warning",))
-    conduct = ConductContent(title=f"Conduct, for {whose}", document="dam://conduct", rules=(rule,))
-    draft = DraftConductCode(code="hygiene", content=conduct)
-    await things.do(conduct_codes, code_id("hygiene"), draft, code="hygiene")
-    await things.do(conduct_codes, code_id("hygiene"), PublishConductCode())
+    conduct = ConductContent(title="Conduct", document="dam://conduct", rules=(rule,))
+    code = f"hygiene-{whose.hex[:4]}"  # a code of conduct is nobody's own
+    await things.do(conduct_codes, code_id(code), DraftConductCode(code=code, content=conduct), code=code)
+    await things.do(conduct_codes, code_id(code), PublishConductCode())
     breach_id = uuid5(whose, "breach")
     said = BreachContent(
         partner_id=whose, conduct_code="general", rule="prices", happened_on=date(2025, 1, 2), account="Too much."

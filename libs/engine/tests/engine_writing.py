@@ -28,7 +28,7 @@ ME = Context("tester")
 PUBLIC_TYPES = [cls.event_type for cls in PUBLIC]
 
 
-async def until(condition: Callable[[], Awaitable[Any] | Any], seconds: float = 10.0, what: str = "") -> None:
+async def until(condition: Callable[[], Awaitable[Any] | Any], seconds: float = 60.0, what: str = "") -> None:
     """Returns as soon as the condition holds; fails when it does not in time."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:

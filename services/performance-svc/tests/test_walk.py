@@ -403,6 +403,9 @@ async def test_a_plan_is_made_of_an_evaluation_measured_by_later_ones_and_closed
         refusal = await walk.refused("/improvement-plans", "2018-02-01", **{**plan, **changes})
         assert refusal["code"] == f"performance.{code}"
 
+    # Days are over when the business has reached them, which is long ago for the clock on the wall.
+    assert (await walk.us.put("/backfill?wait=30", json={"reached": "2018-02-01T00:00:00Z"})).status_code == 200
+
     # Of several at once, for one evaluation, exactly one wins.
     rivals = [
         {**plan, "partner_id": str(two), "problems": [{"metric": "score", "goal": goal}]} for goal in (70, 80, 90)

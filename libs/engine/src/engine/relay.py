@@ -194,6 +194,7 @@ class Relay:
                 ahead = await reading
             finally:
                 reading.cancel()
+                await asyncio.wait([reading])  # its connection goes back to the pool with nothing under way on it
             self._moving = asyncio.create_task(self._move(window.last, dict(self._offsets)))
 
     async def _next(self, db: Db) -> Window | None:
