@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 import pytest
 from engine import Rejected, Unknown
 from engine.testing import scenario
+from events.days import end_of
 from events.performance import ImprovementPlanClosed, ImprovementPlanOpened, MetricScore, PlanAction, PlanProblem
 from hypothesis import given
 from hypothesis import strategies as st
 from performance.domain.card import Line
-from performance.domain.days import end_of
 from performance.domain.improvement_plan import (
     ClosePlan,
     ImprovementMeasured,

@@ -1,4 +1,4 @@
-"""Questions that are answered by and by, whatever becomes of who answers them. On performance-svc, which has one."""
+"""Questions that are answered by and by, whatever becomes of who answers them. On performance-svc, which has such."""
 
 from __future__ import annotations
 

@@ -193,6 +193,11 @@ async def test_a_scorecard_is_drafted_previewed_replayed_and_published_and_close
     assert (reused.status_code, reused.json()["code"]) == (422, "idempotency_key_reused")
     same = await walk.us.post("/scorecards/yearly/replays", json=other)
     assert (await walk.job(f"/replays/{same.json()['id']}"))["result"]["changed"] == 0
+    page = await walk.see("/replays", limit=1)
+    behind = await walk.see("/replays", limit=1, after=page["next"])
+    assert [each["id"] for each in (*page["items"], *behind["items"])] == [same.json()["id"], begun.json()["id"]]
+    assert (behind["next"], behind["items"][0]["asked"]["code"]) == (None, "yearly")
+    assert (await walk.us.get("/replays", params={"after": first["next"]})).status_code == 422
     wrong = await walk.us.post("/scorecards/yearly/replays", json={"proposed": heavy})
     assert (wrong.status_code, wrong.json()["code"]) == (409, "performance.weights_not_100")
     assert (await walk.us.get(f"/replays/{uuid4()}")).json()["code"] == "performance.replay_unknown"

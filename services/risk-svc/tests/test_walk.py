@@ -111,6 +111,17 @@ class Walk:
         assert answer.json()["reached"] == at(day), answer.text
         await self.followed()
 
+    async def answered(self, job: str) -> Any:
+        """What a back-test came to."""
+        async with asyncio.timeout(30):
+            while True:
+                test = await self.see(f"/back-tests/{job}")
+                if test["status"] not in ("waiting", "running"):
+                    break
+                await asyncio.sleep(0.02)
+        assert test["status"] == "done", test
+        return test
+
     async def publish(self, path: str, day: str, **body: Any) -> None:
         await self.done(self.us, f"{path}/draft", day, method="PUT", **body)
         await self.done(self.us, f"{path}/publication", day, seen=path)
@@ -322,20 +333,47 @@ async def test_a_termination_takes_two_persons_and_its_why_goes_on_to_notice_and
     assert (await walk.refused(us, "/back-tests", None, **asked, version="drafted"))["code"] == "risk.no_such_version"
     answer = await us.post("/back-tests", json=asked, headers={"Idempotency-Key": "once"})
     assert answer.status_code == 202, answer.text
-    job = answer.json()["back_test_id"]
-    for _ in range(600):
-        test = await walk.see(f"/back-tests/{job}")
-        if test["status"] != "running":
-            break
-        await asyncio.sleep(0.05)
-    assert (test["status"], test["failure"], test["partners"], test["replayed"]) == ("done", None, 1, 1)
+    job = answer.json()["id"]
+    test = await walk.answered(job)
+    assert (test["done"], test["steps"]) == (1, 1)
+    assert (test["asked"]["terms"]["version"], test["asked"]["asked_by"]) == (1, "ana")
     result = test["result"]
+    assert (await walk.see(f"/back-tests/{job}/lines"))["items"] == []
     assert (result["alarms"], result["true_alarms"], result["outcomes"], result["foreseen"]) == (1, 1, 1, 1)
     assert (result["precision"], result["recall"], result["lead_days"]) == ("1.0000", "1.0000", "57.0")
-    assert (await walk.see("/back-tests"))["items"][0]["back_test_id"] == job
     again = await us.post("/back-tests", json=asked, headers={"Idempotency-Key": "once"})
-    assert again.json()["back_test_id"] == job
+    assert again.json()["id"] == job
+    sooner = (await us.post("/back-tests", json={**asked, "horizon_days": 7})).json()["id"]
+    assert (await walk.answered(sooner))["result"]["false_alarms"] == 1
+    (false,) = (await walk.see(f"/back-tests/{sooner}/lines"))["items"]
+    assert false["partner_id"] == str(walk.partner)
+    assert [each["id"] for each in (await walk.see("/back-tests"))["items"]] == [sooner, job]
     assert (await walk.service.state.engine.log()).head == log
+
+
+async def test_a_back_test_whose_worker_died_is_begun_anew_by_another(walk: Walk, evaluates: Evaluates) -> None:
+    await walk.publish("/rules/drop", "2005-01-02", rule=DROP)
+    await evaluates(walk.partner, ("2005", 80))
+    await walk.followed()
+    asked = {"rule": "drop", "outcome": {"kind": "terminated"}, "horizon_days": 30}
+    job = (await walk.us.post("/back-tests", json=asked)).json()["id"]
+    first = await walk.answered(job)
+    lines = (await walk.see(f"/back-tests/{job}/lines"))["items"]
+    assert [line["partner_id"] for line in lines] == [str(walk.partner)]
+
+    # As somebody leaves it who was killed after the first lines.
+    async with walk.service.state.engine.acquire() as db:
+        await db.execute(
+            "update job set status = 'running', done = 0, result = null, ended_at = null, holder = $2,"
+            " leased_until = clock_timestamp() - interval '1 second' where id = $1",
+            UUID(job),
+            uuid4(),
+        )
+    walk.service.state.jobs.wake()
+    anew = await walk.answered(job)
+    assert {**anew["result"], "seconds": None, "until": None} == {**first["result"], "seconds": None, "until": None}
+    assert anew["result"]["until"] != first["result"]["until"]
+    assert (await walk.see(f"/back-tests/{job}/lines"))["items"] == lines
 
 
 async def test_of_an_acknowledgement_and_a_dismissal_at_once_exactly_one_is_taken(

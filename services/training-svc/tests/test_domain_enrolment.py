@@ -8,12 +8,13 @@ import pytest
 from engine import Command, Rejected, Unknown
 from engine.testing import scenario
 from events import Event
+from events.days import start_of
 from events.training import CertificateExpired, TrainingAssigned, TrainingCompleted, TrainingFailed
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from training.domain.course import CourseTerms, Module
-from training.domain.days import months_later, start_of
+from training.domain.days import months_later
 from training.domain.enrolment import enrolments
 from training.domain.enrolment_events import (
     CertificateExpiring,

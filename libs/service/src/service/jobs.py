@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID, uuid4
 
@@ -75,6 +75,10 @@ update job set done = $4, steps = $5, leased_until = clock_timestamp() + $3::int
 END = """
 update job set status = $3, result = $4, ended_at = clock_timestamp(), leased_until = null where id = $1 and holder = $2
 """
+JOBS = """
+select * from job where kind = $1 and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
+order by created_at desc, id desc limit $4
+"""
 FORGET = """
 with forgotten as (delete from job where ended_at < clock_timestamp() - $1::interval returning id)
 delete from job_line where job in (select id from forgotten)
@@ -117,11 +121,12 @@ class Job(Generic[A, R, L]):
     run: Callable[[Running, A], Awaitable[R]]
 
 
-class JobStatus(BaseModel, Generic[R]):
+class JobStatus(BaseModel, Generic[A, R]):
     """`done` of `steps` are done; `result` is there when the status is `done`. It is kept for 30 days."""
 
     id: UUID
     kind: str
+    asked: A
     status: Literal["waiting", "running", "done", "failed"]
     done: int
     steps: int | None = Field(description="Null until that is known.")
@@ -186,7 +191,7 @@ class Worker:
 # -- the routes
 
 
-async def begin(request: Request, job: Job[A, R, L], path: str, id: UUID, asked: A) -> JobStatus[R]:
+async def begin(request: Request, job: Job[A, R, L], path: str, id: UUID, asked: A) -> JobStatus[A, R]:
     """The job of this id, begun now or by the same request before. Raises the problem of a key that was used for
     another question."""
     engine: Engine = request.app.state.engine
@@ -207,18 +212,30 @@ async def begin(request: Request, job: Job[A, R, L], path: str, id: UUID, asked:
     return _shown(job, path, row)
 
 
-def _shown(job: Job[A, R, L], path: str, row: Any) -> JobStatus[R]:
+def _shown(job: Job[A, R, L], path: str, row: Any) -> JobStatus[A, R]:
+    asked = job.asked.model_validate_json(row["asked"])
     result = None if row["result"] is None else job.result.model_validate_json(row["result"])
     named = {name: row[name] for name in ("id", "kind", "status", "done", "steps", "created_at", "ended_at")}
-    return JobStatus[job.result](**named, result=result, lines=f"{path}/{row['id']}/lines")  # type: ignore[name-defined]
+    status = JobStatus[job.asked, job.result]  # type: ignore[name-defined]
+    return status(**named, asked=asked, result=result, lines=f"{path}/{row['id']}/lines")
 
 
 def job_routes(job: Job[A, R, L], path: str, *, read: params.Depends) -> APIRouter:
-    """`GET {path}/{job_id}` and `GET {path}/{job_id}/lines`. The route that asks calls `begin`."""
+    """`GET {path}`, `GET {path}/{job_id}` and `GET {path}/{job_id}/lines`. The route that asks calls `begin`."""
     router = APIRouter(prefix=path, tags=[path.strip("/")])
     unknown = {f"{service_of(read)}.{job.kind}_unknown": 404}
 
-    async def status(job_id: UUID, db: Read) -> JobStatus[R]:
+    async def jobs(db: Read, page: Window) -> Listing[JobStatus[A, R]]:
+        """What was asked, the last first."""
+        rows = await db.fetch(JOBS, job.kind, *_place(page.after), page.limit + 1)
+        return listing(
+            [{"row": row} for row in rows],
+            page,
+            key=lambda last: f"{last['row']['created_at'].isoformat()} {last['row']['id']}",
+            item=lambda row: _shown(job, path, row),
+        )
+
+    async def status(job_id: UUID, db: Read) -> JobStatus[A, R]:
         """How far it is, and what came of it."""
         return _shown(job, path, await found(db, job_id))
 
@@ -240,16 +257,32 @@ def job_routes(job: Job[A, R, L], path: str, *, read: params.Depends) -> APIRout
             raise Unknown(next(iter(unknown)), job_id=job_id)
         return row
 
+    of_job = JobStatus[job.asked, job.result]  # type: ignore[name-defined]
     shown: list[tuple[str, Callable[..., Coroutine[Any, Any, Any]], Any]] = [
-        ("/{job_id}", status, JobStatus[job.result]),  # type: ignore[name-defined]
+        ("", jobs, Listing[of_job]),
+        ("/{job_id}", status, of_job),
         ("/{job_id}/lines", lines, Listing[job.line]),  # type: ignore[name-defined]
     ]
-    status.__name__, lines.__name__ = job.kind, f"list_{job.kind}_lines"
+    jobs.__name__, status.__name__, lines.__name__ = f"list_{job.kind}s", job.kind, f"list_{job.kind}_lines"
     for at, endpoint, model in shown:
-        endpoint.__annotations__ |= {"return": model, **({"page": Page} if endpoint is lines else {})}
-        endpoint.cauce_refusals = unknown  # type: ignore[attr-defined]
+        endpoint.__annotations__ |= {"return": model, **({} if endpoint is status else {"page": Page})}
+        if endpoint is not jobs:
+            endpoint.cauce_refusals = unknown  # type: ignore[attr-defined]
         router.add_api_route(at, endpoint, methods=["GET"], dependencies=[read], response_model=model)
     return router
+
+
+def _place(after: str | None) -> tuple[datetime | None, UUID | None]:
+    if after is None:
+        return None, None
+    at, _, id = after.partition(" ")
+    try:
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None or not 1 < moment.year < 9999:
+            raise foreign()
+        return moment, UUID(id)
+    except ValueError:
+        raise foreign() from None
 
 
 def _number(after: str | None) -> int:

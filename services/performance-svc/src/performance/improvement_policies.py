@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from engine import CancelTimer, Fact, Reaction, Rows, Send, SetTimer
+from events.days import end_of
 from events.performance import EvaluationRestated, ImprovementPlanClosed, ImprovementPlanOpened, PlanAction
 from events.periods import kind
 
-from performance.domain.days import end_of
 from performance.domain.figures import SCORES
 from performance.domain.improvement_plan import Measure, improvement_plans
 from performance.domain.period import PeriodEvaluated

@@ -20,6 +20,7 @@ def app() -> FastAPI:
         "risk",
         Settings(),
         routes=(*api.ROUTES, *back_tests.ROUTES),
+        jobs=[back_tests.BACK_TESTS],
         deciders=[rules, risk_profiles, reported_accounts, exposures, plans, contingencies],
         views=(*views.VIEWS, *adjustment_views.VIEWS, *contingency_views.VIEWS, *heard_views.VIEWS),
         policies=policies.POLICIES,
@@ -27,6 +28,5 @@ def app() -> FastAPI:
         description="Rules over what other services tell of partners, the flags they raise, the restrictions that"
         " follow, and how partners are adjusted.",
     )
-    made.state.engine.tables += back_tests.SCHEMA
     made.state.engine.registry.register(gathering.FAILURES)
     return made

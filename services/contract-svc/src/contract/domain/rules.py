@@ -3,13 +3,14 @@ a partner has notice of a breach, and time to cure it. A contract keeps the vers
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from engine import Rejected
 from events.contract import ContractTerms
+from events.days import day_in, end_of, start_of
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from contract.domain.calendar import COUNTRIES, ONE_DAY, Counting, days_after
@@ -85,14 +86,14 @@ class Rules(RulesContent):
 
     def day(self, now: datetime) -> date:
         """The legal day."""
-        return now.astimezone(ZoneInfo(self.time_zone)).date()
+        return day_in(self.time_zone, now)
 
     def start_of(self, day: date) -> datetime:
-        return datetime.combine(day, time.min, ZoneInfo(self.time_zone)).astimezone(UTC)
+        return start_of(day, self.time_zone)
 
     def end_of(self, day: date) -> datetime:
         """The first instant after it."""
-        return self.start_of(day + ONE_DAY)
+        return end_of(day, self.time_zone)
 
     def signing_opens(self, delivered_on: date) -> date:
         """The first day on which somebody may sign.

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from engine import Command, Proposal, Rejected, seconds
 from events import Event
+from events.days import TimeZone
 from events.partner import OutletChanged, OutletClosed, OutletOpened
 from pydantic import Field
 
 from partner.domain.checklist import OPENING_CHECKLIST, ChecklistTerms, Item, Outlet
 from partner.domain.standing import Partner, refuse_out, refuse_suspended, refuse_unsigned, with_outlet
-from partner.domain.words import Area, Code, Reason, Text, TimeZone
+from partner.domain.words import Area, Code, Reason, Text
 
 # -- events that stay in the house
 

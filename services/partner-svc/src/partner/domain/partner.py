@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import TypeAlias, assert_never
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from engine import Command, Decider, Rejected, Unknown
+from events.days import day_in
 from events.partner import (
     ContactChanged,
     ContactRemoved,
@@ -234,10 +234,6 @@ def launched(partner: Partner, id: UUID, events: Sequence[PartnerEvent]) -> list
     if events and after.status is Status.ONBOARDING and not after.missing_for_launch():
         return [*events, PartnerActivated(partner_id=id)]
     return [*events]
-
-
-def day_in(zone: str, now: datetime) -> date:
-    return now.astimezone(UTC if zone == "UTC" else ZoneInfo(zone)).date()
 
 
 # -- evolve

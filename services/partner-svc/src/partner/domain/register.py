@@ -10,9 +10,10 @@ from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
 from events import Event
+from events.days import TimeZone
 from pydantic import Field
 
-from partner.domain.words import Code, Country, Currency, Reason, Text, TimeZone, Value
+from partner.domain.words import Code, Country, Currency, Reason, Text, Value
 
 ENTRIES = UUID("f4f0b7a6-2d0e-4a84-9b7d-6c1a35e8d219")
 """The namespace of the ids of entries."""
@@ -32,7 +33,7 @@ class Principal(Value):
     of: Literal["principal"] = "principal"
     name: Text
     country: Country
-    time_zone: Annotated[TimeZone, Field(examples=["Europe/Madrid"])]
+    time_zone: TimeZone
     currency: Currency
 
 

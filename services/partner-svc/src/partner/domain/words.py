@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -28,14 +27,6 @@ def _has_substance(name: str) -> str:
     return name
 
 
-def _known_time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (LookupError, OSError, ValueError) as error:
-        raise ValueError("is not the name of a time zone, like Europe/Madrid") from error
-    return name
-
-
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 LegalName = Annotated[Text, AfterValidator(_has_substance)]
@@ -43,7 +34,6 @@ Area = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Score = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)]
 Weight = Annotated[Decimal, Field(gt=0, le=100, max_digits=5, decimal_places=2)]
-TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(examples=["ES"])]
 AreaCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,10}){0,2}$"), Field(examples=["US-AK"])]
 """A country, with a subdivision or a postal code."""

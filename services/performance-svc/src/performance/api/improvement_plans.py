@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from engine import Command, Unknown
+from events.days import TimeZone
 from events.performance import PlanOutcome, PlanProblem
 from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, BaseModel, Field
@@ -16,7 +17,6 @@ from service import NOW, Collection, Handle, HandleSeen, Read, Receipt, history_
 
 from performance.api.evaluations import EVALUATIONS, EvaluationView
 from performance.domain.card import Line, Segment
-from performance.domain.days import TimeZone
 from performance.domain.exact import ratio
 from performance.domain.improvement_plan import ClosePlan, OpenPlan, improvement_plans, plan_id
 from performance.domain.metric import Code

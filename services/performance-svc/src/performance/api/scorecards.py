@@ -189,7 +189,7 @@ async def discard_draft(code: Code, body: Publication, handle: Handle) -> Receip
 @router.post("/{code}/replays", status_code=202, dependencies=[DECIDE])
 async def replay_scorecard(
     code: Code, body: ReplayAsked, request: Request, job_id: NewId, db: Read
-) -> JobStatus[Outcome]:
+) -> JobStatus[Proposal, Outcome]:
     """Runs a scorecard that is not published over every period that this one has evaluated: who would be in another
     band, how many, and what they sold. It answers with a job, and leaves nothing in any history."""
     state = (await db.state(scorecards, scorecard_id(code), scorecard=code)).state

@@ -12,10 +12,10 @@ from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
 from events import Event
+from events.days import TimeZone, day_in
 from events.performance import ImprovementPlanClosed, ImprovementPlanOpened, PlanOutcome, PlanProblem
 from events.periods import kind
 
-from performance.domain.days import TimeZone, day_in
 from performance.domain.plan_action import (
     Action,
     ActionAsked,

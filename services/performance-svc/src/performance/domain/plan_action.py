@@ -10,10 +10,10 @@ from uuid import UUID
 
 from engine import Command, Rejected, Unknown
 from events import Event
+from events.days import day_in
 from events.performance import ImprovementPlanOpened, PlanAction
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from performance.domain.days import day_in
 from performance.domain.metric import Code
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]

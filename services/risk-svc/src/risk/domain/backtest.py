@@ -52,10 +52,9 @@ def measured(
     true = undecided = 0
     for alarm in alarms:
         raised.setdefault(alarm.partner_id, []).append(alarm.at)
-        if any(alarm.at < end <= alarm.at + horizon for end in ends.get(alarm.partner_id, ())):
-            true += 1
-        elif alarm.at + horizon > until:
-            undecided += 1
+        verdict = came_true(alarm.at, ends.get(alarm.partner_id, ()), horizon, until)
+        true += verdict is True
+        undecided += verdict is None
     leads = [
         end - min(before)
         for id, moments in ends.items()
@@ -75,6 +74,13 @@ def measured(
         lead_days=None if not leads else Decimal(str(round(median(lead / DAY for lead in leads), 1))),
         shortest_lead_days=None if not leads else min(leads).days,
     )
+
+
+def came_true(at: datetime, ends: Iterable[datetime], horizon: timedelta, until: datetime) -> bool | None:
+    """Of an alarm; None while nobody knows."""
+    if any(at < end <= at + horizon for end in ends):
+        return True
+    return None if at + horizon > until else False
 
 
 def _part(some: int, whole: int) -> Decimal | None:

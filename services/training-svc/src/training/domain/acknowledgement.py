@@ -9,10 +9,9 @@ from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
 from events import Event
+from events.days import day_in, end_of
 from events.training import ManualAcknowledged
 from pydantic import Field
-
-from training.domain.days import day_in, start_of
 
 ACKNOWLEDGEMENTS = UUID("e4a7d1b0-2c96-4f3b-8d5e-7a0c1f6b9e75")
 """The namespace of acknowledgement ids: a partner has one a manual, for ever."""
@@ -108,7 +107,7 @@ def ask(state: ManualAcknowledgement, command: AskAcknowledgement, now: datetime
             acknowledgement_id=acknowledgement_id(command.partner_id, command.manual),
             asked_on=today,
             due_on=due_on,
-            due_at=start_of(due_on + timedelta(days=1), command.time_zone),
+            due_at=end_of(due_on, command.time_zone),
             **command.model_dump(exclude={"occurred_at", "within_days"}),
         )
     ]

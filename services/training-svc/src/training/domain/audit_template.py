@@ -12,11 +12,12 @@ from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
 from events import Event
+from events.days import TimeZone
 from events.training import PeriodKind
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.domain.template_content import Content, Item, Section, TemplateTerms
-from training.domain.words import Code, TimeZone, Title
+from training.domain.words import Code, Title
 
 TEMPLATES = UUID("6d2f0c3b-0a1e-4f7a-9f0d-2f6f8f7f4b31")
 """The namespace of template ids."""

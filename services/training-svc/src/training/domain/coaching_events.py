@@ -11,10 +11,11 @@ from uuid import UUID
 
 from engine import Command
 from events import Event
+from events.days import TimeZone
 from events.training import CoachingCompleted
 from pydantic import BaseModel, ConfigDict, Field
 
-from training.domain.words import Code, Note, Reason, TimeZone, Title
+from training.domain.words import Code, Note, Reason, Title
 
 Side = Literal["partner", "principal"]
 Outcome = Literal["done", "dropped"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import assert_never
 
 from engine import Decider, Rejected, Unknown
+from events.days import day_in, end_of
 from events.training import CoachingCompleted
 
 from training.domain.coaching_events import (
@@ -29,7 +30,6 @@ from training.domain.coaching_events import (
     ReportAgreedAction,
     Status,
 )
-from training.domain.days import day_in, start_of
 
 # -- decide
 
@@ -58,7 +58,7 @@ def hold(visit: CoachingVisit, planned: CoachingPlanned, command: HoldCoaching, 
         actions=tuple(
             Followed(
                 number=number,
-                due_at=start_of(each.due_on + timedelta(days=1), planned.time_zone),
+                due_at=end_of(each.due_on, planned.time_zone),
                 **each.model_dump(),
             )
             for number, each in enumerate(command.actions, start=1)

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import assert_never
 
 from engine import Decider, Proposal, Rejected, Unknown, seconds
+from events.days import day_in
 from events.training import ConductBreached
 
 from training.domain.conduct_events import (
@@ -29,7 +30,6 @@ from training.domain.conduct_events import (
     Status,
     Wanted,
 )
-from training.domain.days import day_in
 
 # -- decide
 

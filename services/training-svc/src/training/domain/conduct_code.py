@@ -9,12 +9,12 @@ from uuid import UUID, uuid5
 
 from engine import Command, Decider, Unknown
 from events import Event
+from events.days import TimeZone, day_in
 from events.training import Sanction, Severity
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from training.domain.days import day_in
 from training.domain.drafts import Drafted
-from training.domain.words import Code, Note, Reference, TimeZone, Title
+from training.domain.words import Code, Note, Reference, Title
 
 CODES = UUID("1f5d8e3a-90b7-4c62-a1d4-6e2b7c0f8a86")
 """The namespace of the ids of codes."""

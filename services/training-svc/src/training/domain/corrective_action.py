@@ -7,10 +7,11 @@ is looked at, and where it is turned down after that day, the action is overdue 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, assert_never
 
 from engine import Decider, Proposal, Rejected, Unknown, seconds
+from events.days import day_in, end_of
 from events.training import CorrectiveActionOverdue, CorrectiveActionVerified
 
 from training.domain.action_events import (
@@ -30,7 +31,6 @@ from training.domain.action_events import (
     WaiveAction,
     WaiverProposed,
 )
-from training.domain.days import day_in, start_of
 
 # -- decide
 
@@ -41,7 +41,7 @@ def open_action(action: CorrectiveAction, command: OpenCorrectiveAction, now: da
     return [
         CorrectiveActionOpened(
             opened_on=day_in(command.time_zone, now),
-            due_at=start_of(command.due_on + timedelta(days=1), command.time_zone),
+            due_at=end_of(command.due_on, command.time_zone),
             **command.model_dump(exclude={"occurred_at"}),
         )
     ]

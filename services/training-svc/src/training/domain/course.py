@@ -11,10 +11,11 @@ from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
 from events import Event
+from events.days import TimeZone
 from events.partner import PartnerKind
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from training.domain.words import Code, Score, TimeZone, Title
+from training.domain.words import Code, Score, Title
 
 COURSES = UUID("5b1f8b0a-3d0c-4b54-9a55-7a4f6c0f1d11")
 """The namespace of course ids."""

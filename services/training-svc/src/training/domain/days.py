@@ -1,19 +1,9 @@
-"""Days where they are counted: in a time zone."""
+"""Months between days of the calendar."""
 
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import UTC, date, datetime, time
-from zoneinfo import ZoneInfo
-
-
-def day_in(time_zone: str, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(time_zone)).date()
-
-
-def start_of(day: date, time_zone: str) -> datetime:
-    """The instant (UTC) at which the day begins."""
-    return datetime.combine(day, time.min, ZoneInfo(time_zone)).astimezone(UTC)
+from datetime import date
 
 
 def months_later(day: date, months: int) -> date:

@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import assert_never
 
 from engine import Decider, Rejected, Unknown
+from events.days import day_in
 from events.training import CertificateExpired, TrainingAssigned, TrainingCompleted, TrainingFailed
 
 from training.domain.course import EXPIRING_DAYS
-from training.domain.days import day_in, months_later
+from training.domain.days import months_later
 from training.domain.enrolment_events import (
     Assignment,
     AssignTraining,

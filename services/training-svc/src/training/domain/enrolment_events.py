@@ -10,10 +10,10 @@ from uuid import UUID, uuid5
 
 from engine import Command
 from events import Event
+from events.days import day_in, start_of
 from events.training import CertificateExpired, TrainingAssigned, TrainingCompleted, TrainingFailed
 
 from training.domain.course import EXPIRING_DAYS, CourseTerms, Module
-from training.domain.days import day_in, start_of
 from training.domain.words import Score
 
 ENROLMENTS = UUID("0c2c9d3e-61a1-4e0c-8a7b-2f6e1f1f8f52")

@@ -9,6 +9,7 @@ from typing import assert_never
 from uuid import UUID
 
 from engine import Decider, Rejected, Unknown
+from events.days import day_in
 from events.training import FieldAuditPublished, Finding
 
 from training.domain.action_events import action_id
@@ -27,7 +28,6 @@ from training.domain.audit_events import (
     Status,
 )
 from training.domain.audit_scoring import met, score
-from training.domain.days import day_in
 from training.domain.template_content import TemplateTerms
 
 # -- decide

@@ -9,12 +9,12 @@ from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
 from events import Event
+from events.days import TimeZone, day_in
 from events.partner import PartnerKind
 from pydantic import BaseModel, ConfigDict, Field
 
-from training.domain.days import day_in
 from training.domain.drafts import Drafted
-from training.domain.words import Code, Note, Reference, TimeZone, Title
+from training.domain.words import Code, Note, Reference, Title
 
 MANUALS = UUID("8b0f4c2d-57a1-4d0e-9a6c-3d1f7e2b5c64")
 """The namespace of manual ids."""

@@ -4,17 +4,17 @@ it."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self, assert_never
 from uuid import UUID
 
 from engine import Command, Decider, Rejected, Unknown
 from events import Event
+from events.days import TimeZone, day_in, end_of
 from pydantic import Field, model_validator
 
-from training.domain.days import day_in, start_of
-from training.domain.words import Note, TimeZone, Title
+from training.domain.words import Note, Title
 
 Result = Literal["met", "partly_met", "not_met"]
 
@@ -119,7 +119,7 @@ class SupportPlan:
 
 def open_plan(plan: SupportPlan, command: OpenSupportPlan) -> list[PlanEvent]:
     opened = SupportPlanOpened(
-        ends_at=start_of(command.ends_on + timedelta(days=1), command.time_zone),
+        ends_at=end_of(command.ends_on, command.time_zone),
         **command.model_dump(exclude={"occurred_at", "partner_known"}),
     )
     if plan.opened is not None:

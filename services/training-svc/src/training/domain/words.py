@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StringConstraints
-
-
-def _known_time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (LookupError, OSError, ValueError) as error:
-        raise ValueError("is not the name of a time zone, like Europe/Madrid") from error
-    return name
-
+from pydantic import Field, StringConstraints
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Title = Annotated[
@@ -25,7 +15,6 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 """Not for names of people."""
 Score = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)]
-TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
 Reference = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$"),

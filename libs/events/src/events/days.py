@@ -26,6 +26,11 @@ def day_in(time_zone: str, now: datetime) -> date:
     return now.astimezone(ZoneInfo(time_zone)).date()
 
 
+def start_of(day: date, time_zone: str) -> datetime:
+    """The instant (UTC) at which the day begins."""
+    return datetime.combine(day, time.min, ZoneInfo(time_zone)).astimezone(UTC)
+
+
 def end_of(day: date, time_zone: str) -> datetime:
     """The instant (UTC) at which the day is over."""
-    return datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(time_zone)).astimezone(UTC)
+    return start_of(day + timedelta(days=1), time_zone)
