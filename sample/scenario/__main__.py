@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
-from devstack import issuer, place
+from devstack import issuer
 from devstack.trouble import Trouble as StackTrouble
 
 from sample.load import connected
 from sample.scenario.joining import Joining
-from sample.scenario.setting import CODE, SEED, SYSTEM, Calendar, figures
+from sample.scenario.setting import CODE, SEED, Calendar, figures
 from sample.scenario.stage import Mint, Stage
 from sample.scenario.trading import Trading
-from sample.services import Refused, Service, Trouble
+from sample.services import PATIENCE, Refused, Service, Trouble
 from sample.settle import settled
 from sample.story import Story
 
@@ -33,6 +32,8 @@ LEFT_OUT = (
     "Left out, for their clocks take weeks: a cure that lapses, a certificate that expires, a renewal, a probation "
     "that ends. Dated back (occurred_at): everything up to the closing of the second month."
 )
+AWAY = 3.0
+"""Seconds until services that do not answer at the start are taken for not started."""
 BEFORE = 90
 """Days between the start of the recruiting plan and the first month."""
 
@@ -110,16 +111,21 @@ async def _is_over(services: Mapping[str, Service], stage: Stage) -> str | None:
     return None
 
 
-def _mint_here() -> Mint:
-    """With this clone's development issuer, as `make token` does."""
-    return lambda role, subject, partner_id=None: issuer.mint(role, subject, partner_id=partner_id)
+def mint_here(role: str, subject: str, partner_id: UUID | None = None) -> str:
+    """A token of this clone's development issuer, as `make token` gives one."""
+    return issuer.mint(role, subject, partner_id=partner_id)
 
 
 async def _run(seed: int) -> None:
     async with connected() as services:
         for service in services.values():
-            service.patience = 10.0
-        await play(services, Story(), _mint_here(), seed=seed)
+            service.patience = AWAY
+            try:
+                await service.get("/log")
+            except Trouble as trouble:
+                raise Trouble(f"{trouble} Start the services with `make run` in another terminal first.") from trouble
+            service.patience = PATIENCE
+        await play(services, Story(), mint_here, seed=seed)
 
 
 def main(
@@ -139,7 +145,7 @@ def main(
     except Refused as refused:
         sys.exit(f"scenario: {refused} Nothing before this step is lost. Run it again; if it stays, `make clean`.")
     except (Trouble, StackTrouble) as trouble:
-        sys.exit(f"scenario: {trouble} Is `make run` running in another terminal?")
+        sys.exit(f"scenario: {trouble}")
     except KeyboardInterrupt:
         sys.exit("scenario: stopped; run it again and it goes on where it was")
 

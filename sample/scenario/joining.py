@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sample.scenario.setting import (
     CODE,
@@ -71,7 +72,9 @@ class Joining:
         failed = await ana.is_refused(
             "partner.gates_failed", "partner", approval, "approve", seen=overridden, occurred_at=at(66)
         )
-        stage.tell_refused("ana", f"wants to approve {stage.figures.overridden}", failed)
+        stage.tell_refused(
+            "ana", f"wants to approve {stage.figures.overridden}", "its own funds are below 50,000 USD", failed
+        )
         override: dict[str, Any] = {"override_reason": "Its bank vouches for the missing 8,000 USD."}
         await ana.does("partner", approval, "override", seen=overridden, occurred_at=at(65), **override)
         stage.tell("ana", "proposes to override the gate: its bank vouches for the missing 8,000 USD.")
@@ -79,7 +82,7 @@ class Joining:
             "partner.second_person_needed", "partner", approval, "alone", seen=overridden, occurred_at=at(65),
             **override,
         )  # fmt: skip
-        stage.tell_refused("ana", "tries to decide it alone", alone)
+        stage.tell_refused("ana", "tries to decide it alone", "an override takes two persons", alone)
         await ben.does("partner", approval, "second", seen=overridden, occurred_at=at(64), **override)
         stage.tell("ben", f"agrees with her reason: {stage.figures.overridden} is approved by two persons.")
         await stage.heard()
@@ -144,8 +147,8 @@ class Joining:
                 "contract.disclosure_period_running", "contract", f"{path}/signatures", "early", party="partner",
                 occurred_at=at(50),
             )  # fmt: skip
-            stage.tell_refused(partner.name, f"wants to sign on {at(50)[:10]}", told)
-            stage.story.say(f"      It may sign from {told['allowed_from']} on ({told['law']}).")
+            because = f"the law allows it from {told['allowed_from']} on, {told['law']}"
+            stage.tell_refused(partner.name, f"wants to sign on {at(50)[:10]}", because, told)
         for party in ("partner", "principal"):
             await ana.does(
                 "contract", f"{path}/signatures", party, party=party, effective_from=at(35)[:10], occurred_at=at(40)
@@ -189,13 +192,11 @@ class Joining:
         )
         path = f"/manual-acknowledgements/{row['acknowledgement_id']}/acknowledgement"
         told = await self.ana.is_refused("training.partner_acknowledges", "training", path, "ours", version=1)
-        stage.tell_refused("ana", f"wants to tick off the manual for {partner.name}", told)
+        stage.tell_refused("ana", f"ticks off the manual for {partner.name}", "only its own people can", told)
         await self.owner(partner).does("training", path, "theirs", version=1)
         stage.tell(partner.name, "acknowledges the manual itself.")
 
     def owner(self, partner: Partner) -> Person:
-        from uuid import UUID
-
         return self.stage.person(f"owner of {partner.name}", "partner", UUID(partner.id))
 
     async def open(self, partner: Partner) -> None:

@@ -92,5 +92,5 @@ class Stage:
     def tell(self, who: str, what: str) -> None:
         self.story.say(f"  {who}: {what}")
 
-    def tell_refused(self, who: str, wanted: str, problem: Mapping[str, Any]) -> None:
-        self.story.say(f"  {who} {wanted}. Refused, as expected: {problem['code']}: {problem.get('detail')}")
+    def tell_refused(self, who: str, wanted: str, because: str, problem: Mapping[str, Any]) -> None:
+        self.story.say(f"  {who} {wanted}. Refused, as expected: {because} ({problem['code']}).")

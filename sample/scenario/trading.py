@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sample.scenario.joining import Joining, Partner
@@ -27,11 +27,14 @@ class Trading:
     joining: Joining
     regular: Partner
     poor: Partner
-    ana: Person = field(init=False)
-    ben: Person = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.ana, self.ben = self.joining.ana, self.joining.ben
+    @property
+    def ana(self) -> Person:
+        return self.joining.ana
+
+    @property
+    def ben(self) -> Person:
+        return self.joining.ben
 
     @property
     def source(self) -> str:
@@ -69,7 +72,9 @@ class Trading:
         alone = await ana.is_refused(
             "training.second_person_needed", "training", publication, "alone", seen=path, occurred_at=at(5)
         )
-        stage.tell_refused("ana", f"audits {partner.name} and wants to publish her own audit", alone)
+        stage.tell_refused(
+            "ana", f"audits {partner.name} and wants to publish it", "another person has to look at it", alone
+        )
         await ben.does("training", publication, "publish", seen=path, occurred_at=at(5))
         audit = await stage.services["training"].get(path)
         stage.tell("ben", f"publishes it: {audit['total']} of 100, not passed; stock was not counted.")
@@ -85,7 +90,7 @@ class Trading:
 
     async def measure(self) -> None:
         """Two months of a metric of its own; what comes of the first is seen before the second is closed."""
-        stage, calendar, ana = self.stage, self.stage.calendar, self.ana
+        calendar, ana = self.stage.calendar, self.ana
         at, (first, second) = calendar.before_trading, calendar.periods
         await ana.puts("performance", f"/metrics/{METRIC}", "metric", occurred_at=at(89), **METRIC_TERMS)
         await ana.puts("performance", f"/scorecards/{CODE}", "scorecard", occurred_at=at(89), **CARD)
@@ -135,9 +140,11 @@ class Trading:
         stage, day, path = self.stage, self.stage.calendar.in_second(3), f"/rules/{CODE}"
         await self.ana.puts("risk", f"{path}/draft", "draft", rule=RULE, occurred_at=day)
         rule = await stage.services["risk"].get(path)
-        if rule["version"] is None:
+        if rule["draft"] is not None:
             preview = await stage.services["risk"].get(f"{path}/draft/preview")
-            stage.tell("ana", f"drafts the rule `{RULE['when']}`; by its preview it would flag {preview['would_flag']}.")
+            stage.tell(
+                "ana", f"drafts the rule `{RULE['when']}`; by its preview it would flag {preview['would_flag']}."
+            )
         await self.ana.does("risk", f"{path}/publication", "publish", seen=path, occurred_at=day)
         await stage.heard()
         stage.tell("ana", "publishes the rule.")
@@ -159,7 +166,9 @@ class Trading:
         performance = stage.services["performance"]
         await self.ana.puts("performance", path, "stricter", seen=path, **STRICTER)
         outcome = (await performance.get(f"{path}/preview"))["outcome"]
-        stage.tell("ana", f"drafts a stricter scorecard: it would change {outcome['changed']} of the last month's bands.")
+        stage.tell(
+            "ana", f"drafts a stricter scorecard: it would change {outcome['changed']} of the last month's bands."
+        )
         job = await self.ana.does("performance", f"/scorecards/{CODE}/replays", "replay")
         done: dict[str, Any] = {}
 
@@ -193,21 +202,26 @@ class Trading:
         proposal = await stage.one("risk", "/adjustments", partner_id=partner.id)
         one = f"{profile}/adjustments/{proposal['adjustment_id']}"
         stage.tell("ana", f"proposes 90 days of probation; {partner.name} has 14 days to contest it.")
-        early = await ben.is_refused(
-            "risk.contest_period_running", "risk", f"{one}/decision", "early", seen=profile
+        early = await ben.is_refused("risk.contest_period_running", "risk", f"{one}/decision", "early", seen=profile)
+        stage.tell_refused(
+            "ben", "wants to decide at once", f"it may be contested until {early['decision_from'][:10]}", early
         )
-        stage.tell_refused("ben", "wants to decide on it at once", early)
         await self.joining.owner(partner).does(
             "risk", f"{one}/contest", "contest", statement="The second month was better."
         )
         stage.tell(partner.name, "contests: the second month was better.")
         silent = await ben.is_refused("risk.contest_unanswered", "risk", f"{one}/decision", "silent", seen=profile)
-        stage.tell_refused("ben", "wants to decide without an answer to that", silent)
+        stage.tell_refused("ben", "wants to decide on", "what it said is not answered", silent)
         await ben.does("risk", f"{one}/decision", "decide", seen=profile, answer="Better, and still below the line.")
         stage.tell("ben", "decides with an answer: better, and still below the line. The probation begins.")
 
     async def cure(self) -> None:
-        stage, at, ana, path = self.stage, self.stage.calendar.in_second, self.ana, f"/contracts/{self.regular.contract}"
+        stage, at, ana, path = (
+            self.stage,
+            self.stage.calendar.in_second,
+            self.ana,
+            f"/contracts/{self.regular.contract}",
+        )
         await ana.does(
             "contract", f"{path}/breaches", "breach", ground="noncompliance", reasons=["Stock was not counted."],
             occurred_at=at(6),
@@ -225,13 +239,15 @@ class Trading:
         stage, ana, ben, path = self.stage, self.ana, self.ben, f"/contracts/{self.poor.contract}"
         await ana.does("contract", f"{path}/breaches", "breach", ground="insolvency", reasons=["An order for relief."])
         breach = await stage.one("contract", "/breaches", contract_id=self.poor.contract)
-        stage.tell("ana", f"serves notice on {self.poor.name}: it is insolvent, which allows no cure ({breach['law']}).")
+        stage.tell(
+            "ana", f"serves notice on {self.poor.name}: it is insolvent, which allows no cure ({breach['law']})."
+        )
         ending = {"reason": "Insolvent.", "breach_id": breach["breach_id"]}
         await ana.does("contract", f"{path}/termination", "first", seen=path, **ending)
         alone = await ana.is_refused(
             "contract.second_person_needed", "contract", f"{path}/termination", "alone", seen=path, **ending
         )
-        stage.tell_refused("ana", "proposes termination, and tries to decide it alone", alone)
+        stage.tell_refused("ana", "proposes termination, and tries to decide it alone", "it takes two persons", alone)
         await ben.does("contract", f"{path}/termination", "second", seen=path, **ending)
         await stage.heard()
         stage.tell("ben", f"agrees: the contract of {self.poor.name} is terminated, and with it the partnership.")
