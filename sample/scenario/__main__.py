@@ -15,6 +15,7 @@ from devstack import issuer
 from devstack.trouble import Trouble as StackTrouble
 
 from sample.load import connected
+from sample.scenario.acting import Acting
 from sample.scenario.joining import Joining
 from sample.scenario.setting import CODE, SEED, Calendar, figures
 from sample.scenario.stage import Mint, Stage
@@ -59,7 +60,7 @@ async def play(services: Mapping[str, Service], story: Story, mint: Mint, *, see
 async def _play(stage: Stage) -> str:
     story = stage.story
     joining = Joining(stage, stage.person("ana"), stage.person("ben"))
-    with story.running(), story.step("the scenario", total=8) as step:
+    with story.running(), story.step("the scenario", total=9) as step:
         story.heading("Recruiting")
         await joining.instruct()
         regular, poor = await joining.recruit()
@@ -72,15 +73,16 @@ async def _play(stage: Stage) -> str:
             await joining.train(partner, fails_first=partner is poor)
             await joining.open(partner)
         await joining.acknowledge(regular)
+        await joining.count()
         step.done()
-        trading = Trading(stage, joining, regular, poor)
+        trading, acting = Trading(stage, joining, regular, poor), Acting(stage, joining, poor)
         for heading, act in (
             ("Sales and royalties", trading.sell),
             ("A field audit, a breach and its cure", trading.audit),
             ("", trading.cure),
             ("Two months of figures", trading.measure),
-            ("A risk", trading.act),
-            ("The end of one", trading.end),
+            ("A risk", acting.answer),
+            ("The end of one", acting.end),
         ):
             if heading:
                 story.heading(heading)

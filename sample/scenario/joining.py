@@ -207,3 +207,10 @@ class Joining:
         await ana.does("partner", f"{path}/outlet-opening", "open", time_zone="America/Chicago", occurred_at=at(25))
         await stage.heard()
         stage.tell(partner.name, f"opens its shop on {at(25)[:10]} and trades.")
+
+    async def count(self) -> None:
+        """How far the recruiting plan is."""
+        found = await self.stage.services["partner"].get(
+            f"/recruitment-plans/{CODE}-{self.stage.figures.seed}/progress"
+        )
+        self.stage.tell("partner", f"says of the plan: {found['pipeline']['signed']} of {found['target']} have signed.")

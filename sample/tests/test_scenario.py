@@ -64,6 +64,7 @@ async def test_the_story_is_played_once_wherever_it_was_cut_off(running: Running
     begun = first.told[: len(first.told) - 1]
     assert second.told[: len(begun)] == begun, "what was done before is told again, and was not done again"
     assert len([each for each in second.told if "Refused, as expected" in each]) == 8
+    assert "  partner: says of the plan: 2 of 2 have signed." in second.told
     await came_of_it(services)
     assert any(f"{services['risk'].url}/risk-profiles/" in each and "/why" in each for each in second.told)
 
