@@ -6,7 +6,7 @@ JOBS ?= 2
 SOURCES := $(wildcard libs/*/src services/*/src) sample tests bench faults
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop test bench faults faults-long lint types boundaries docs lock token doctor clean
+.PHONY: help install run scenario stop test bench faults faults-long lint types boundaries docs lock token doctor clean
 
 # This list.
 help:
@@ -20,6 +20,10 @@ install:
 # Everything on this machine, with the sample the first time. SAMPLE=0 starts empty; EXIT=1 stops once it is loaded.
 run: install
 	@$(PY) -m devstack run $(if $(filter 0,$(SAMPLE)),--no-sample) $(if $(filter 1,$(EXIT)),--no-stay)
+
+# A simulated story on top of it, from recruiting to a termination; needs `make run` in another terminal. ARGS="--seed 3"
+scenario: install
+	@$(PY) -m sample.scenario $(ARGS)
 
 # Ends what `make run` started in another terminal, in order.
 stop: install

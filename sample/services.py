@@ -80,8 +80,11 @@ class Service:
             if after is None:
                 return found
 
-    async def put(self, path: str, body: Mapping[str, Any], *, key: str | None = None, **params: Any) -> Any:
-        return await self._request("PUT", path, params=params, content=orjson.dumps(body), key=key)
+    async def put(
+        self, path: str, body: Mapping[str, Any], *, key: str | None = None, seen: str | None = None, **params: Any
+    ) -> Any:
+        version = None if seen is None else await self._version(seen)
+        return await self._request("PUT", path, params=params, content=orjson.dumps(body), key=key, version=version)
 
     async def post(self, path: str, body: Mapping[str, Any], *, key: str, seen: str | None = None) -> Any:
         """`seen`: the path of what a person looks at before they decide so; the decision is on that version."""

@@ -18,6 +18,7 @@ from sample.expected import Expected, Observation, expect
 from sample.history import Report
 from sample.joining import Row, together
 from sample.load import LAST, OnlyEvery, Until, connected, selected
+from sample.scenario.setting import LABEL
 from sample.services import Service, Trouble
 from sample.setting import METRIC, MINIMUM_COHORT, RULE, SCORECARD
 
@@ -29,7 +30,7 @@ TRADES = "trades"
 
 
 async def differences(services: Mapping[str, Service], reports: Sequence[Report]) -> tuple[dict[str, int], list[str]]:
-    """How many of each kind were compared, and what differs, in sentences."""
+    """How many of each kind were compared, and what differs, in sentences. The scenario's partners are none of it."""
     partner, performance, risk = (services[name] for name in ("partner", "performance", "risk"))
     partners, told, evaluations, flags, restrictions = await together(
         [
@@ -40,6 +41,7 @@ async def differences(services: Mapping[str, Service], reports: Sequence[Report]
             risk.items("/restrictions"),
         ]
     )
+    partners = [row for row in partners if not row["legal_name"].endswith(LABEL)]
     names = {row["partner_id"]: row["legal_name"] for row in partners}
     expected = expect(observation(report) for report in reports)
     suspended = sorted({suspension.name for suspension in expected.suspensions})
