@@ -226,6 +226,15 @@ async def test_a_view_of_one_thing_is_as_it_was_known_or_as_it_had_happened(engi
     assert await as_of(engine, id, recorded_by=recorded[0] - timedelta(days=1)) == (None, 0)
 
 
+async def test_nothing_had_happened_to_a_thing_before_it_came_about(engine: Engine) -> None:
+    id = uuid4()
+    for day, command in ((9, Open(partner_id=id)), (1, Note(text="dated back"))):
+        said = command.model_copy(update={"occurred_at": datetime(2020, 1, day, tzinfo=UTC)})
+        await engine.handle(Send(partners, id, said), ME)
+    assert await as_of(engine, id, occurred_by=datetime(2020, 1, 5, tzinfo=UTC)) == (None, 0)
+    assert await as_of(engine, id, occurred_by=datetime(2020, 1, 9, tzinfo=UTC)) == ((0, 2), 2)
+
+
 async def test_reading_as_of_leaves_nothing_behind(engine: Engine) -> None:
     [id] = await opened(engine, 1)
     for _ in range(3):

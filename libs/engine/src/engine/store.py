@@ -62,6 +62,13 @@ order by s.id, e.version
 """
 
 
+_HAD_OCCURRED = (
+    "({0}::timestamptz is null or (occurred_at <= {0} and {0} >="
+    " (select began.occurred_at from event began where began.stream = $1 and began.version = 1)))"
+)
+"""Nothing had happened to a thing before it came about, whatever day a later event was dated back to."""
+
+
 @dataclass(frozen=True)
 class Loaded(Generic[S]):
     """An aggregate as it was read. Version 0: it does not exist."""
@@ -151,8 +158,7 @@ class Store:
             return Loaded(working.state, working.version)
         rows = await db.fetch(
             "select version, type, data from event where stream = $1 and ($2::int is null or version <= $2)"
-            " and ($3::timestamptz is null or recorded_at <= $3) and ($4::timestamptz is null or occurred_at <= $4)"
-            " order by version",
+            f" and ($3::timestamptz is null or recorded_at <= $3) and {_HAD_OCCURRED.format('$4')} order by version",
             decider.stream(id),
             version,
             recorded_by,
@@ -173,8 +179,8 @@ class Store:
     ) -> list[Fact[Any]]:
         rows = await db.fetch(
             "select e.*, s.incarnation from event e, store s where stream = $1 and version > $2"
-            " and ($4::timestamptz is null or e.recorded_at <= $4)"
-            " and ($5::timestamptz is null or e.occurred_at <= $5) order by version limit $3",
+            f" and ($4::timestamptz is null or e.recorded_at <= $4) and {_HAD_OCCURRED.format('$5')}"
+            " order by version limit $3",
             stream,
             after,
             limit,
