@@ -215,6 +215,31 @@ async def test_a_cohort_that_takes_long_is_left_to_further_transactions_before_t
         assert await cohorts.of(db, closing, rounds) == await observed.Cohorts().of(db, closing, rounds)
 
 
+REPORTS_OF_MANY = """
+insert into observations__g1 (position, event_id, report_id, partner_id, metric, period, value, source, source_ref,
+                              reported_at, occurred_at, restatements)
+select 1000 + 2 * p + r, gen_random_uuid(), gen_random_uuid(), md5('partner ' || p)::uuid, 'score', $1, 80, 'test',
+       p || '/' || r, 1000 + 2 * p + r, clock_timestamp(), 0
+from generate_series(1, $2::int) p, generate_series(0, 1) r
+"""
+
+
+async def test_a_period_with_very_many_reports_is_divided_by_an_estimate_of_its_partners(
+    engine: Engine, history: dict[str, Fact[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partners = 40 * observed.ROUND_SIZE
+    async with engine.acquire() as db:
+        closing = await (await Batch.begin(db)).closing("2019", history["round 1"].position)
+        assert closing is not None
+        await db.execute(REPORTS_OF_MANY, "2019", partners)
+        exact = await observed.round_size(db, closing)
+        monkeypatch.setattr(observed, "COUNTED_REPORTS", partners)
+        estimated = await observed.round_size(db, closing)
+    assert exact.rounds == 41, "the two of the history are in a round of their own"
+    assert 0.7 <= estimated.rounds / exact.rounds <= 1.3
+    assert estimated != exact
+
+
 async def test_a_view_that_is_behind_is_waited_for(engine: Engine, history: dict[str, Fact[Any]]) -> None:
     observing = Observing()
     beyond = history["finish"].position + 1

@@ -27,6 +27,11 @@ a round cannot be divided, so that it must fit in there also where the machine i
 100,000 partners takes 500 rounds, each as short as the rounds of a small one."""
 COHORT_PART = 5_000
 """Partners whose totals are read at once for the cohort: about 0.1 s of work, and some 20 MB until they are totals."""
+COUNTED_REPORTS = 60_000
+"""Up to so many reports of a period its partners are counted: about 0.1 s of work."""
+ESTIMATED_FROM = 64
+"""The part of the ids that is counted otherwise: that of 100,000 partners with twelve reports each takes 0.04 s, and
+tells their number within some 8 % (four standard deviations of a count of 1,560)."""
 READ_SECONDS = 1.2
 """How long one transaction goes on with parts: the last has to end before the engine ends the transaction."""
 KEPT_COHORTS = 8
@@ -50,6 +55,10 @@ from observations
 where period = $1 and metric = any ($2) and position > $3 and position < $4 and partner_id between $5 and $6
 group by partner_id
 """
+
+MANY = "select exists (select from observations where period = $1 offset $2)"
+
+PARTNERS = "select count(distinct partner_id) from observations where period = $1 and partner_id between $2 and $3"
 
 DUE = """
 select code from metrics
@@ -179,11 +188,11 @@ async def segments(db: Rows, closing: Closing, first: UUID = FIRST_ID, last: UUI
 
 
 async def round_size(db: Rows, closing: Closing) -> RoundSize:
-    partners = await db.fetchval(
-        "select count(distinct partner_id) from observations where period = $1 and position < $2",
-        closing.period,
-        closing.closed_at,
-    )
+    """By the number of partners with reports, also of those that came since. Where there are very many it is estimated
+    from a part of the ids, over which partners are spread evenly: to count all would outlast a transaction."""
+    many = await db.fetchval(MANY, closing.period, COUNTED_REPORTS)
+    parts = ESTIMATED_FROM if many else 1
+    partners = parts * await db.fetchval(PARTNERS, closing.period, *ids_of(1, parts))
     if await due(db, closing):
         partners += await db.fetchval(
             "select count(*) from known_partners where activated_at <= $1", begins(closing.period)
