@@ -128,9 +128,11 @@ def _probes() -> APIRouter:
         return Alive()
 
     @router.get("/readyz")
-    async def readyz(engine: TheEngine) -> Alive:
+    async def readyz(engine: TheEngine, request: Request) -> Alive:
         """The service can do its work; 503 says what is missing."""
         missing = engine.health()
+        if request.app.state.leaving:
+            missing = missing | {"server": "it was told to stop"}
         if missing:
             told = "; ".join(f"{part}: {why}" for part, why in missing.items())
             raise ProblemError(503, "not_ready", f"{told}.", headers=RETRY_AFTER, missing=missing)

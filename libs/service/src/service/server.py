@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
+import socket
+import time
 from typing import Any
 
 import uvicorn
@@ -63,12 +66,28 @@ def config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(app, host=settings.host, port=port, **options)
 
 
+class Server(uvicorn.Server):
+    """Told to stop, it first says so by /readyz and with every answer (Connection: close), and goes on for CAUCE_DRAIN
+    seconds, in which whatever sends it requests is to notice. A second Ctrl-C ends that. Raises InvalidSettings."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(config(app))
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.leaving = True
+        until = time.monotonic() + self._app.state.settings.drain
+        while time.monotonic() < until and not self.force_exit:  # noqa: ASYNC110 - a signal handler sets it
+            await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
+
+
 def serve(app: FastAPI) -> bool:
     """Until a signal comes; then open requests are finished and the engine stops in order. False: it never started."""
-    server = uvicorn.Server(config(app))
+    server = Server(app)
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG)
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # uvicorn raises its signal again when all is done
         server.run()
     return server.started
