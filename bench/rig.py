@@ -14,10 +14,11 @@ from typing import Any
 
 import asyncpg
 from devstack import place, ports
-from devstack.fixtures import delete_topics
+from devstack.fixtures import delete_topics, drop_owned_database
 from devstack.kafka import Kafka
-from devstack.postgres import Postgres, create_owned_database, drop_owned_database, with_database
+from devstack.postgres import Postgres, with_database
 from devstack.trouble import Trouble
+from engine.database import create_owned_database
 from engine.store import prepare
 from rich.progress import Progress, TaskID
 

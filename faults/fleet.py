@@ -19,8 +19,9 @@ import httpx
 from devstack import issuer, place, ports
 from devstack.child import Child
 from devstack.kafka import Kafka
-from devstack.postgres import Postgres, create_owned_database, quoted, with_database
+from devstack.postgres import Postgres, with_database
 from devstack.trouble import Trouble
+from engine.database import create_owned_database, quoted
 from engine.runtime import Engine
 
 from faults.child import FOLDER, tuned

@@ -12,8 +12,8 @@ import asyncpg
 import confluent_kafka
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from devstack.postgres import quoted
 from engine import Context, Receipt, Send
+from engine.database import quoted
 from engine.errors import Unavailable
 from engine.leases import Lease
 from engine.producer import Producer, Record

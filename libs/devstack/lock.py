@@ -8,21 +8,29 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import install
 
 ROOT = Path(install.ROOT)
 BUILD = ["hatchling", "editables"]  # the members are built without isolation, so that what builds them is pinned, too
 UV = "uv==0.13.9"
+SBOM = "cyclonedx-bom"
+
+
+def manifests() -> dict[str, tuple[Path, dict[str, Any]]]:
+    """Each member by its name: its folder, and what its pyproject.toml says of the project."""
+    files = [Path(member) / "pyproject.toml" for member in install.members()]
+    projects = [(file.parent, tomllib.loads(file.read_text())["project"]) for file in files if file.exists()]
+    return {project["name"]: (folder, project) for folder, project in projects}
 
 
 def requirements() -> list[str]:
     """What the members and the development group ask for, but for the members themselves."""
-    manifests = [tomllib.loads((Path(member) / "pyproject.toml").read_text()) for member in install.members()]
-    ours = {manifest["project"]["name"] for manifest in manifests}
-    asked = [each for manifest in manifests for each in manifest["project"]["dependencies"]]
+    members = manifests()
+    asked = [each for _, project in members.values() for each in project["dependencies"]]
     asked += tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["dev"]
-    return sorted({each for each in asked if each not in ours} | set(BUILD))
+    return sorted({each for each in asked if each not in members} | set(BUILD))
 
 
 def pin(asked: list[str], into: Path) -> None:
@@ -35,4 +43,5 @@ def pin(asked: list[str], into: Path) -> None:
 if __name__ == "__main__":
     pin(requirements(), ROOT / "requirements.lock")
     pin([UV], Path(install.UV_LOCK))
+    pin([SBOM], Path(install.UV_LOCK).with_name("sbom.lock.txt"))
     sys.stderr.write("Pinned. Run the tests before you commit it.\n")

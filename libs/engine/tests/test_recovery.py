@@ -19,8 +19,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from conftest import MakeEngine
 from devstack import ports
-from devstack.postgres import BINARIES, Postgres, create_owned_database, environment, with_database
+from devstack.postgres import BINARIES, Postgres, environment, with_database
 from engine import Command, Decider, Send
+from engine.database import create_owned_database
 from engine.kafka import Watcher, admin
 from engine.leases import Lease
 from engine.metrics import Metrics

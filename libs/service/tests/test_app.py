@@ -70,6 +70,17 @@ def test_fastapis_own_body_limit_is_refused_as_its_answer_would_be_no_problem(ma
         make_app(router(methods=["POST"], max_body_size=5, dependencies=READ))
 
 
+@pytest.mark.parametrize(("root", "servers"), [("", None), ("/lending", [{"url": "/lending"}])], ids=["alone", "proxy"])
+async def test_behind_a_proxy_the_document_says_where_the_service_is_and_routes_stay_the_same(
+    make_app, connect, root, servers
+):
+    client = connect(make_app(root_path=root))
+    assert (await client.get("/openapi.json")).json().get("servers") == servers
+    assert f"'{root}/openapi.json'" in (await client.get("/docs")).text
+    assert (await client.get("/log")).status_code == 200
+    assert (await client.get("/nothing")).json()["instance"] == "/nothing"
+
+
 async def test_the_engine_starts_and_stops_with_the_app(make_app, engine):
     app = make_app()
     async with app.router.lifespan_context(app):

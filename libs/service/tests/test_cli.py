@@ -77,7 +77,7 @@ def said(result):
 @pytest.mark.parametrize(
     "words",
     [
-        ["run"], ["migrate"], ["topics"], ["stream"], ["lag"], ["view", "rebuild"],
+        ["run"], ["migrate"], ["database"], ["topics"], ["stream"], ["lag"], ["view", "rebuild"],
         ["parked", "list"], ["parked", "retry"], ["parked", "drop"],
     ],
     ids=" ".join,
@@ -194,6 +194,12 @@ def test_whether_a_service_is_migrated_can_be_asked_and_waited_for(cauce, instal
     result = cauce("migrate", "lending", "--check", "--wait", "60")
     assert result.exit_code == 0
     assert said(result) == "lending: the database and the topics are ready."
+
+
+def test_the_service_may_be_named_by_its_image(cauce, installed, engine, environment):
+    environment.setenv("CAUCE_SERVICE", "lending")
+    assert said(cauce("migrate")) == "lending: the database and the topics are ready."
+    assert said(cauce("migrate", "nowhere")).startswith("There is no service 'nowhere'")
 
 
 def test_a_view_is_rebuilt_with_progress(cauce, installed, engine, lending):

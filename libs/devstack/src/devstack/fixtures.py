@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from engine.database import create_owned_database, quoted
 
 from devstack import keeper, ports
 from devstack.issuer import Issuer
 from devstack.kafka import Kafka
 from devstack.keeper import Servers
-from devstack.postgres import Postgres, create_owned_database, drop_owned_database, quoted, with_database
+from devstack.postgres import Postgres, with_database
 from devstack.wait import run_apart
 
 if TYPE_CHECKING:  # the SDK takes a while to be read, and few tests need it
@@ -57,6 +58,12 @@ def postgres(servers: Servers) -> str:
 def kafka(servers: Servers) -> str:
     """The broker's bootstrap address."""
     return servers.kafka
+
+
+async def drop_owned_database(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> None:
+    """The database, whoever is connected to it, and its role."""
+    await connection.execute(f"drop database if exists {quoted(name)} with (force)")
+    await connection.execute(f"drop role if exists {quoted(name)}")
 
 
 @dataclass

@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey
 from service.roles import Role, standard
 
 from devstack import place
-from devstack.postgres import write_secret
+from devstack.files import write_secret
 from devstack.services import SERVICES
 from devstack.trouble import Trouble
 

@@ -19,6 +19,7 @@ import psutil
 
 from devstack import ports
 from devstack.child import Child
+from devstack.files import write_secret
 from devstack.trouble import Trouble
 from devstack.wait import run_apart, until
 
@@ -50,8 +51,6 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
-# What a service's role lives under: no append stays open for longer than this, so none holds the relay back longer.
-ROLE_LIMITS = {"transaction_timeout": "2s", "idle_in_transaction_session_timeout": "2s"}
 
 StopMode = Literal["smart", "fast", "immediate"]
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
@@ -183,15 +182,6 @@ def give(path: Path) -> None:
         shutil.chown(path, owner)
 
 
-def write_secret(path: Path, text: str) -> None:
-    """Writes a file that only its owner may read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-
-
 def with_database(url: str, database: str, user: str | None = None, password: str | None = None) -> str:
     """The same server, another database (and another role)."""
     parts = urlsplit(url)
@@ -200,37 +190,6 @@ def with_database(url: str, database: str, user: str | None = None, password: st
         parts.netloc.rpartition("@")[0] if user is None else f"{quote(user, safe='')}:{quote(password or '', safe='')}"
     )
     return urlunsplit(parts._replace(netloc=f"{login}@{host}", path=f"/{database}"))
-
-
-def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-async def create_owned_database(
-    connection: "asyncpg.Connection[asyncpg.Record]", name: str, password: str, template: str | None = None
-) -> bool:
-    """A role and a database of one name, if absent, with a service's limits; the password is set anew.
-
-    Whether the database is a new one. `connection` is a superuser's; the password must hold no quote.
-    """
-    role = quoted(name)
-    if not await connection.fetchval("select true from pg_roles where rolname = $1", name):
-        await connection.execute(f"create role {role} login")
-    await connection.execute(f"alter role {role} password '{password}'")
-    for setting, value in ROLE_LIMITS.items():
-        await connection.execute(f"alter role {role} set {setting} = '{value}'")
-    if await connection.fetchval("select true from pg_database where datname = $1", name):
-        return False
-    from_template = f" template {quoted(template)}" if template else ""
-    await connection.execute(f"create database {role} owner {role}{from_template}")
-    return True
-
-
-async def drop_owned_database(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> None:
-    """The database, whoever is connected to it, and its role."""
-    await connection.execute(f"drop database if exists {quoted(name)} with (force)")
-    await connection.execute(f"drop role if exists {quoted(name)}")
 
 
 def execute(url: str, *statements: str) -> None:

@@ -13,11 +13,13 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 
 import asyncpg
+from engine.database import create_owned_database
 
 from devstack import issuer, place
 from devstack.child import Child, end_leftover
+from devstack.files import write_secret
 from devstack.kafka import Kafka
-from devstack.postgres import Postgres, create_owned_database, with_database, write_secret
+from devstack.postgres import Postgres, with_database
 from devstack.services import KAFKA_CONTROLLER_PORT, KAFKA_PORT, POSTGRES_PORT, SERVICES, Service
 from devstack.trouble import Trouble
 

@@ -11,6 +11,47 @@ import asyncpg
 
 from engine.store import Db, prepare
 
+ROLE_LIMITS = {"transaction_timeout": 2000, "idle_in_transaction_session_timeout": 2000}
+"""What a service's role lives under, in milliseconds: no append stays open for longer, so none holds the relay back
+longer."""
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+async def create_owned_database(
+    admin: asyncpg.Connection[Any], name: str, password: str, template: str | None = None
+) -> bool:
+    """A role and a database of one name, if absent, with a service's limits; the password is set anew.
+
+    Whether the database is a new one. `admin` may make roles and databases.
+    """
+    role = quoted(name)
+    if not await admin.fetchval("select true from pg_roles where rolname = $1", name):
+        await admin.execute(f"create role {role} login")
+    said = await admin.fetchval("select format('alter role %I password %L', $1::text, $2::text)", name, password)
+    await admin.execute(said)
+    for setting, value in ROLE_LIMITS.items():
+        await admin.execute(f"alter role {role} set {setting} = {value}")
+    if await admin.fetchval("select true from pg_database where datname = $1", name):
+        return False
+    from_template = f" template {quoted(template)}" if template else ""
+    await admin.execute(f"create database {role} owner {role}{from_template}")
+    await admin.execute(f"revoke all on database {role} from public")
+    return True
+
+
+async def missing_limits(db: Db) -> list[str]:
+    """What a session of a service's role should have and has not, each as a sentence without its full stop."""
+    found = []
+    for name, most in ROLE_LIMITS.items():
+        value = int(await db.fetchval("select setting from pg_settings where name = $1", name) or 0)
+        if not 0 < value <= most:
+            found.append(f"{name} is {value or 'unlimited'} and not {most} ms")
+    return found
+
 
 async def open_pool(
     url: str,

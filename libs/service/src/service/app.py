@@ -91,6 +91,9 @@ def create_app(
         redirect_slashes=False,
         telemetry=TELEMETRY,
     )
+    # Not by FastAPI's parameter or uvicorn's, which have it in every path: a path is a part of what an Idempotency-Key
+    # names, and is to stay the same behind a proxy and without one.
+    app.root_path = settings.root_path
     if imports:
         engine.tables += IMPORT_TABLES
     if jobs:

@@ -6,10 +6,13 @@ import asyncio
 import importlib
 import json
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
+from types import FrameType
 from typing import Annotated, Any, NoReturn, TypeVar
 from uuid import UUID
 
@@ -23,7 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from service import server
+from service import databases, server
 from service.addresses import addresses
 from service.client import Failed, ask, every
 from service.routing import UnsafeRoute
@@ -40,16 +43,23 @@ out = Console()
 err = Console(stderr=True, soft_wrap=True)
 
 Service = Annotated[str, typer.Argument(help="A service's name, like partner.", show_default=False)]
+Own = Annotated[str, typer.Argument(help="A service's name, like partner.", show_default=False, envvar="CAUCE_SERVICE")]
 Subscription = Annotated[str, typer.Argument(help="As `cauce lag` shows it, like risk.rules.", show_default=False)]
 Stream = Annotated[str, typer.Argument(help="<category>-<uuid>, like contract-7f0c...", show_default=False)]
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, _leave)
     app()
 
 
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    """A container's first process is not ended by a signal that it has no handler for."""
+    raise SystemExit(128 + number)
+
+
 @app.command()
-def run(name: Service) -> None:
+def run(name: Own) -> None:
     """Runs a service until it is told to stop; then it finishes what is open and leaves in order.
 
     Settings come from CAUCE_... variables. Example: CAUCE_POSTGRES_URL=postgresql://... CAUCE_KAFKA_BOOTSTRAP=...
@@ -65,7 +75,7 @@ def run(name: Service) -> None:
 
 @app.command()
 def migrate(
-    name: Service,
+    name: Own,
     check: Annotated[bool, typer.Option("--check", help="Only look; make nothing.")] = False,
     wait: Annotated[
         float, typer.Option(min=0, help="With --check: seconds that somebody else may still take for it.")
@@ -99,6 +109,34 @@ async def _migrated(engine: Engine, wait: float) -> bool:
         if monotonic() >= deadline:
             return False
         await asyncio.sleep(1)
+
+
+@app.command()
+def database(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files with the address of one service's database each; CAUCE_POSTGRES_URL if absent."),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only look, as the service itself; make nothing.")] = False,
+) -> None:
+    """Makes the role and the database of a service, under the limits that its guarantees rest on. Safe to repeat.
+
+    CAUCE_POSTGRES_URL says what both are called (they have one name) and sets the password; CAUCE_POSTGRES_ADMIN_URL is
+    the same server for a role that may make them, and no service is ever told of it.
+    Example: CAUCE_POSTGRES_ADMIN_URL=postgresql://... CAUCE_POSTGRES_URL=postgresql://... [b]cauce database[/b]
+    """
+    wrong = []
+    with sentences():
+        for each in databases.asked(files or []):
+            if check:
+                missing = asyncio.run(each.missing())
+                wrong += missing
+                said = "; ".join(missing) or "as it should be"
+            else:
+                said = "made" if asyncio.run(each.make()) else "was there; its password and limits are set"
+            out.print(f"{each.name}: {said}.", highlight=False)
+    if wrong:
+        fail("Without these limits one stuck transaction holds up all that follows: cauce database sets them.")
 
 
 @app.command()

@@ -127,6 +127,8 @@ class Exchange:
             message["headers"].append((b"x-correlation-id", str(self.correlation_id).encode()))
             if self.version is not None and self.status < 400:
                 message["headers"].append((b"etag", b'"%d"' % self.version))
+            if self.scope["app"].state.leaving:
+                message["headers"].append((b"connection", b"close"))  # the next one goes to another process
         await self._send(message)
 
     async def run(self) -> None:

@@ -45,14 +45,6 @@ class BoundedHead(HttpToolsProtocol):
             if self._head > HEAD_LIMIT:
                 self.send_400_response("The headers are too long.")
 
-    def answer_for_the_last_time(self) -> None:
-        """What is being answered now, unless it has begun to say otherwise."""
-        if self.cycle is not None and not self.cycle.response_started:
-            self.cycle.keep_alive = False
-
-
-CLOSE = (b"connection", b"close")
-
 
 class Server(uvicorn.Server):
     """Told to stop, it answers on for CAUCE_DRAIN seconds: who sends requests here learns that it leaves before it is
@@ -68,18 +60,10 @@ class Server(uvicorn.Server):
         if not await super().on_tick(counter):
             return False
         if self._until is None:
-            self._until = monotonic() + self._app.state.settings.drain
-            self._leave()
+            drain = self._app.state.settings.drain
+            self._until, self._app.state.leaving = monotonic() + drain, True
+            log.info("draining", seconds=drain)
         return self.force_exit or monotonic() >= self._until
-
-    def _leave(self) -> None:
-        self._app.state.leaving = True
-        self.config.encoded_headers.append(CLOSE)  # what later ticks make the headers from
-        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
-        for connection in self.server_state.connections:
-            if isinstance(connection, BoundedHead):
-                connection.answer_for_the_last_time()
-        log.info("draining", seconds=self._app.state.settings.drain)
 
 
 def config(app: FastAPI) -> uvicorn.Config:
@@ -110,6 +94,6 @@ def serve(app: FastAPI) -> bool:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG)
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # uvicorn raises its signal again when all is done
         server.run()
     return server.started

@@ -1,21 +1,29 @@
-"""What a service is told from outside, all of it by environment variables that start with CAUCE_."""
+"""What a service is told from outside: by environment variables that start with CAUCE_, and by files of the same names.
+
+A file is how secrets come: Docker, Kubernetes and systemd put them into a folder, which is /run/secrets where there is
+one, or CAUCE_SECRETS_DIR. A variable goes before a file of its name.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from service.keys import is_url
 from service.roles import InvalidRoles, roles
 
 MIB = 2**20
+SECRETS = Path("/run/secrets")
 
 WHAT_IT_IS = {
     "postgres_url": "the address of the service's database, like postgresql://partner:secret@127.0.0.1:55432/partner",
+    "postgres_admin_url": "the address of the same server for a role that may make roles and databases, like "
+    "postgresql://postgres:secret@127.0.0.1:55432/postgres",
     "kafka_bootstrap": "the address of a Kafka broker, like 127.0.0.1:59092",
     "jwks": "the token issuer's public keys: the path of a JWKS file or an http(s) URL; an issuer that is a URL itself "
     "is asked where they are",
@@ -26,13 +34,33 @@ class InvalidSettings(ValueError):
     """One sentence that names the variable and says what belongs there."""
 
 
-class Settings(BaseSettings):
-    """Read from the environment when it is made, so make it inside the app's factory.
+def secrets_folder() -> Path | None:
+    """Where secrets lie as files, if anywhere. Raises `InvalidSettings`."""
+    told = os.environ.get("CAUCE_SECRETS_DIR")
+    if not told:
+        return SECRETS if SECRETS.is_dir() and os.access(SECRETS, os.R_OK | os.X_OK) else None
+    if not Path(told).is_dir():
+        raise InvalidSettings(f"CAUCE_SECRETS_DIR is not usable: there is no folder {told}.")
+    return Path(told)
 
-    Raises `InvalidSettings`.
-    """
+
+class FromOutside(BaseSettings):
+    """Read when it is made. Raises `InvalidSettings`."""
 
     model_config = SettingsConfigDict(env_prefix="CAUCE_", frozen=True, extra="ignore")
+
+    def __init__(self, **values: Any) -> None:
+        folder = secrets_folder()
+        try:
+            super().__init__(_secrets_dir=folder, **values)
+        except ValidationError as error:
+            raise InvalidSettings(_sentence(error)) from None
+        except SettingsError as error:
+            raise InvalidSettings(f"A file in {folder} is not usable as a setting: {error.__cause__}.") from None
+
+
+class Settings(FromOutside):
+    """What a service runs by; make it inside the app's factory."""
 
     postgres_url: str = Field(min_length=1, repr=False)
     kafka_bootstrap: str = Field(min_length=1)
@@ -52,6 +80,11 @@ class Settings(BaseSettings):
     port: int | None = Field(
         default=None, ge=1, le=65535, description="the service's own port of a local run if absent"
     )
+    root_path: str = Field(
+        default="",
+        pattern="^(/[^/]+)*$",
+        description="where a proxy shows the service, like /partner; the proxy takes it away from what it passes on",
+    )
     topic_prefix: str = ""
     kafka_replication: int = Field(default=1, ge=1, description="how many brokers keep each record of a new topic")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -61,12 +94,6 @@ class Settings(BaseSettings):
     burst: int = Field(default=2000, gt=0, description="requests that a caller may make at once")
     drain: float = Field(default=0, ge=0, description="seconds that it answers on after it was told to stop")
     shutdown_timeout: int = Field(default=20, gt=0, description="seconds that open requests get to finish")
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise InvalidSettings(_sentence(error)) from None
 
     @field_validator("jwks")
     @classmethod
@@ -85,20 +112,24 @@ class Settings(BaseSettings):
         return path
 
 
-class KafkaSettings(BaseSettings):
-    """What one has to know who only looks after topics. Raises `InvalidSettings`."""
-
-    model_config = Settings.model_config
+class KafkaSettings(FromOutside):
+    """What one has to know who only looks after topics."""
 
     kafka_bootstrap: str = Field(min_length=1)
     topic_prefix: str = ""
     kafka_replication: int = Field(default=1, ge=1)
 
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise InvalidSettings(_sentence(error)) from None
+
+class OwnDatabase(FromOutside):
+    """A service's database and role, as the service itself is told of them."""
+
+    postgres_url: str = Field(min_length=1, repr=False)
+
+
+class Administration(FromOutside):
+    """Who may make them."""
+
+    postgres_admin_url: str = Field(min_length=1, repr=False)
 
 
 def _sentence(error: ValidationError) -> str:
