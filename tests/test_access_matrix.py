@@ -35,6 +35,7 @@ from devstack.issuer import Issuer
 from devstack.services import SERVICES
 from devstack.serving import Serve
 from engine import Command, Context, Decider, Send
+from engine.drafts import Publish
 from engine.runtime import Engine
 from events.contract import ContractTerms
 from events.performance import MetricScore
@@ -53,7 +54,6 @@ from partner.domain.programme import (
     programmes,
 )
 from partner.domain.registration import Registration
-from partner.domain.versions import Publish
 from performance.api.operational import NOUNS
 from performance.domain.card import Line
 from performance.domain.improvement_plan import OpenPlan, improvement_plans, plan_id
@@ -84,7 +84,6 @@ from training.domain.conduct_code import (
     ConductContent,
     ConductRule,
     DraftConductCode,
-    PublishConductCode,
     code_id,
     conduct_codes,
 )
@@ -348,7 +347,7 @@ async def conduct_things(things: Things, whose: UUID) -> None:
     conduct = ConductContent(title="Conduct", document="dam://conduct", rules=(rule,))
     code = f"hygiene-{whose.hex[:4]}"  # a code of conduct is nobody's own
     await things.do(conduct_codes, code_id(code), DraftConductCode(code=code, content=conduct), code=code)
-    await things.do(conduct_codes, code_id(code), PublishConductCode())
+    await things.do(conduct_codes, code_id(code), Publish())
     breach_id = uuid5(whose, "breach")
     said = BreachContent(
         partner_id=whose, conduct_code="general", rule="prices", happened_on=date(2025, 1, 2), account="Too much."

@@ -4,10 +4,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from contract.domain.calendar import counts
 from contract.domain.jurisdiction import (
-    DiscardDraft,
     DraftDiscarded,
     DraftRules,
-    PublishRules,
     RulesDrafted,
     RulesPublished,
     jurisdiction_id,
@@ -16,6 +14,7 @@ from contract.domain.jurisdiction import (
 from contract.domain.rules import DisclosureRule, Rules, RulesContent
 from contract.domain.shipped import CHINA, MEXICO, SHIPPED, SPAIN, UNITED_STATES
 from engine import Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish
 from engine.testing import scenario
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,7 +134,7 @@ PUBLISHED = RulesPublished(code="ES", rules=FIRST)
 def test_rules_are_drafted_and_then_published_as_a_version_of_their_own() -> None:
     scenario(jurisdictions, when=DraftRules(code="ES", content=STRICTER), at=NOW, then=DRAFTED)
     scenario(jurisdictions, given=[DRAFTED], when=DraftRules(code="ES", content=STRICTER), at=NOW, then=[])
-    scenario(jurisdictions, given=[DRAFTED], when=PublishRules(), at=NOW, then=PUBLISHED)
+    scenario(jurisdictions, given=[DRAFTED], when=Publish(), at=NOW, then=PUBLISHED)
     assert jurisdictions.fold([DRAFTED]).rules == SHIPPED["ES"], "a draft is no law"
     assert jurisdictions.fold([DRAFTED, PUBLISHED]).rules == FIRST
 
@@ -144,22 +143,22 @@ def test_every_publication_has_a_higher_version() -> None:
     looser = STRICTER.model_copy(update={"disclosure": SPAIN})
     second = FIRST.model_copy(update={"version": 2, "disclosure": SPAIN})
     given = [DRAFTED, PUBLISHED, RulesDrafted(code="ES", content=looser)]
-    scenario(jurisdictions, given=given, when=PublishRules(), at=NOW, then=RulesPublished(code="ES", rules=second))
+    scenario(jurisdictions, given=given, when=Publish(), at=NOW, then=RulesPublished(code="ES", rules=second))
 
 
 def test_a_place_that_nothing_was_shipped_for_gets_its_rules_by_publication() -> None:
     content = RulesContent(time_zone="America/Sao_Paulo", disclosure=DisclosureRule(days=10, citation="Lei 13.966"))
     first = Rules(code="BR", version=1, time_zone=content.time_zone, disclosure=content.disclosure)
     drafted = RulesDrafted(code="BR", content=content)
-    scenario(jurisdictions, given=[drafted], when=PublishRules(), at=NOW, then=RulesPublished(code="BR", rules=first))
+    scenario(jurisdictions, given=[drafted], when=Publish(), at=NOW, then=RulesPublished(code="BR", rules=first))
 
 
 def test_what_is_not_drafted_or_changes_nothing_is_not_published() -> None:
     nothing = Rejected("contract.nothing_drafted", jurisdiction="ES")
-    scenario(jurisdictions, given=[DRAFTED, PUBLISHED], when=PublishRules(), at=NOW, then=nothing)
+    scenario(jurisdictions, given=[DRAFTED, PUBLISHED], when=Publish(), at=NOW, then=nothing)
     same = Rejected("contract.draft_changes_nothing", jurisdiction="ES", rules_version=1)
-    scenario(jurisdictions, given=[DRAFTED, PUBLISHED, DRAFTED], when=PublishRules(), at=NOW, then=same)
-    scenario(jurisdictions, when=PublishRules(), at=NOW, then=Unknown("contract.jurisdiction_unknown"))
+    scenario(jurisdictions, given=[DRAFTED, PUBLISHED, DRAFTED], when=Publish(), at=NOW, then=same)
+    scenario(jurisdictions, when=Publish(), at=NOW, then=Unknown("contract.jurisdiction_unknown"))
 
 
 def test_a_draft_may_be_discarded() -> None:

@@ -19,13 +19,12 @@ from contract.views import (
     JURISDICTIONS,
     NEGOTIATIONS,
     VIEWS,
-    as_json,
     project_breaches,
     project_contracts,
     project_jurisdictions,
     project_negotiations,
 )
-from engine import Statement
+from engine import Statement, as_json
 from engine.testing import fact_of
 from events import Event
 from events.contract import (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from engine import Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish
 from engine.testing import scenario
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +30,6 @@ from partner.domain.investment import (
     investment_id,
     investment_standards,
 )
-from partner.domain.versions import DiscardDraft, Publish
 
 CONTENT: dict[str, Any] = {
     "currency": "EUR",

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from engine import Command, Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish
 from engine.testing import scenario
 from events.partner import OutletClosed, OutletOpened, PartnerRegistered, PartnerSuspended, SuspensionCause
 from partner.domain.checklist import (
@@ -39,7 +40,6 @@ from partner.domain.outlet import (
 )
 from partner.domain.partner import RegisterPartner, partners
 from partner.domain.registration import Registration, outlet_id
-from partner.domain.versions import DiscardDraft, Publish
 
 NOW = datetime(2000, 2, 15, 21, tzinfo=UTC)
 SECOND = UUID(int=77)

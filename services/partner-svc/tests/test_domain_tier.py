@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from engine import Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish
 from engine.testing import scenario
 from events.partner import PartnerRegistered, PartnerSuspended, PartnerTierChanged, SuspensionCause
 from hypothesis import given
@@ -35,7 +36,6 @@ from partner.domain.programme import (
 )
 from partner.domain.registration import Registration, outlet_id
 from partner.domain.tier import Evaluated, Lacking, Membership, considered, lacking, next_tier, proposed
-from partner.domain.versions import DiscardDraft, Publish
 
 NOW = datetime(2006, 2, 1, 12, tzinfo=UTC)
 JOINED = date(2000, 3, 15)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from engine import Rejected, Unknown
+from engine.drafts import DiscardDraft
 from engine.testing import scenario
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,6 @@ from performance.domain.figures import band_of
 from performance.domain.metric import MetricTerms
 from performance.domain.scorecard import (
     DefineScorecard,
-    DiscardDraft,
     DraftScorecard,
     PublishScorecard,
     ScorecardDefined,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from engine import Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, Retire
 from engine.testing import scenario
 from events.risk import ContingencyActivated, ContingencyClosed
 from hypothesis import given as given_any
@@ -24,7 +25,6 @@ from risk.domain.contingency import (
     contingency_id,
 )
 from risk.domain.plan import (
-    DiscardPlanDraft,
     DraftPlan,
     PlanContent,
     PlanDraftDiscarded,
@@ -32,8 +32,6 @@ from risk.domain.plan import (
     PlanPublished,
     PlanRetired,
     PlanTerms,
-    PublishPlan,
-    RetirePlan,
     plans,
 )
 
@@ -69,16 +67,16 @@ def test_a_plan_is_drafted_published_revised_and_retired() -> None:
     draft = DraftPlan(code="kitchen", content=content())
     scenario(plans, when=draft, at=NOW, then=DRAFTED)
     scenario(plans, given=[DRAFTED], when=draft, at=NOW, then=[])
-    scenario(plans, given=[DRAFTED], when=PublishPlan(), at=NOW, then=PUBLISHED)
+    scenario(plans, given=[DRAFTED], when=Publish(), at=NOW, then=PUBLISHED)
     slower = PlanDrafted(code="kitchen", content=content(at_least="critical"))
     then = PlanPublished(code="kitchen", plan=terms(2, at_least="critical"))
-    scenario(plans, given=[DRAFTED, PUBLISHED, slower], when=PublishPlan(), at=NOW, then=then)
+    scenario(plans, given=[DRAFTED, PUBLISHED, slower], when=Publish(), at=NOW, then=then)
     dropped = PlanDraftDiscarded(code="kitchen")
-    scenario(plans, given=[DRAFTED], when=DiscardPlanDraft(), at=NOW, then=dropped)
-    scenario(plans, given=[DRAFTED, dropped], when=DiscardPlanDraft(), at=NOW, then=[])
+    scenario(plans, given=[DRAFTED], when=DiscardDraft(), at=NOW, then=dropped)
+    scenario(plans, given=[DRAFTED, dropped], when=DiscardDraft(), at=NOW, then=[])
     retired = PlanRetired(code="kitchen")
-    scenario(plans, given=[DRAFTED, PUBLISHED], when=RetirePlan(), at=NOW, then=retired)
-    scenario(plans, given=[DRAFTED, PUBLISHED, retired], when=RetirePlan(), at=NOW, then=[])
+    scenario(plans, given=[DRAFTED, PUBLISHED], when=Retire(), at=NOW, then=retired)
+    scenario(plans, given=[DRAFTED, PUBLISHED, retired], when=Retire(), at=NOW, then=[])
 
 
 def test_what_cannot_be_a_plan_is_refused() -> None:
@@ -86,13 +84,13 @@ def test_what_cannot_be_a_plan_is_refused() -> None:
     twice = DraftPlan(code="kitchen", content=content(steps=[step, step]))
     scenario(plans, when=twice, at=NOW, then=Rejected("risk.step_twice", step="call"))
     nothing = Rejected("risk.nothing_drafted", plan="kitchen")
-    scenario(plans, given=[DRAFTED, PUBLISHED], when=PublishPlan(), at=NOW, then=nothing)
+    scenario(plans, given=[DRAFTED, PUBLISHED], when=Publish(), at=NOW, then=nothing)
     same = Rejected("risk.draft_changes_nothing", plan="kitchen", plan_version=1)
-    scenario(plans, given=[DRAFTED, PUBLISHED, DRAFTED], when=PublishPlan(), at=NOW, then=same)
-    for command in (PublishPlan(), DiscardPlanDraft(), RetirePlan()):
+    scenario(plans, given=[DRAFTED, PUBLISHED, DRAFTED], when=Publish(), at=NOW, then=same)
+    for command in (Publish(), DiscardDraft(), Retire()):
         scenario(plans, when=command, at=NOW, then=Unknown("risk.plan_unknown"))
     given = [DRAFTED, PUBLISHED, PlanRetired(code="kitchen")]
-    for late in (DraftPlan(code="kitchen", content=content()), PublishPlan()):
+    for late in (DraftPlan(code="kitchen", content=content()), Publish()):
         scenario(plans, given=given, when=late, at=NOW, then=Rejected("risk.plan_retired", plan="kitchen"))
 
 

@@ -3,13 +3,11 @@ from typing import Any
 
 import pytest
 from engine import Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, Retire
 from engine.testing import scenario
 from pydantic import TypeAdapter, ValidationError
 from risk.domain.rule import (
-    DiscardRuleDraft,
     DraftRule,
-    PublishRule,
-    RetireRule,
     Rule,
     RuleContent,
     RuleDraftDiscarded,
@@ -72,7 +70,7 @@ IN_FORCE: list[RuleEvent] = [drafted(content()), published(1, content())]
 
 def test_a_rule_is_drafted_and_then_published_in_its_first_version() -> None:
     scenario(rules, when=draft(content()), at=NOW, then=drafted(content()))
-    scenario(rules, given=[drafted(content())], when=PublishRule(), at=NOW, then=published(1, content()))
+    scenario(rules, given=[drafted(content())], when=Publish(), at=NOW, then=published(1, content()))
 
 
 @pytest.mark.parametrize(
@@ -90,23 +88,23 @@ def test_each_change_of_a_rule_is_a_new_version(change: dict[str, Any]) -> None:
     changed = content(**change)
     given = [*IN_FORCE, drafted(changed)]
     scenario(rules, given=IN_FORCE, when=draft(changed), at=NOW, then=drafted(changed))
-    scenario(rules, given=given, when=PublishRule(), at=NOW, then=published(2, changed))
+    scenario(rules, given=given, when=Publish(), at=NOW, then=published(2, changed))
 
 
 def test_the_same_draft_again_changes_nothing_and_one_that_changes_nothing_is_not_published() -> None:
     scenario(rules, given=[drafted(content())], when=draft(content()), at=NOW, then=[])
     refusal = Rejected("risk.draft_changes_nothing", rule="low_score", rule_version=1)
-    scenario(rules, given=[*IN_FORCE, drafted(content())], when=PublishRule(), at=NOW, then=refusal)
+    scenario(rules, given=[*IN_FORCE, drafted(content())], when=Publish(), at=NOW, then=refusal)
 
 
 def test_without_a_draft_there_is_nothing_to_publish() -> None:
-    scenario(rules, given=IN_FORCE, when=PublishRule(), at=NOW, then=Rejected("risk.nothing_drafted", rule="low_score"))
-    scenario(rules, given=IN_FORCE, when=DiscardRuleDraft(), at=NOW, then=[])
+    scenario(rules, given=IN_FORCE, when=Publish(), at=NOW, then=Rejected("risk.nothing_drafted", rule="low_score"))
+    scenario(rules, given=IN_FORCE, when=DiscardDraft(), at=NOW, then=[])
 
 
 def test_a_draft_is_discarded_and_the_version_in_force_stays() -> None:
     given = [*IN_FORCE, drafted(content(when="value < 80.0"))]
-    scenario(rules, given=given, when=DiscardRuleDraft(), at=NOW, then=RuleDraftDiscarded(code="low_score"))
+    scenario(rules, given=given, when=DiscardDraft(), at=NOW, then=RuleDraftDiscarded(code="low_score"))
     state = rules.fold([*given, RuleDraftDiscarded(code="low_score")])
     assert (state.draft, state.terms) == (None, published(1, content()).rule)
 
@@ -161,15 +159,15 @@ def test_another_figure_is_another_rule() -> None:
 
 
 def test_a_rule_is_retired_once_and_its_code_is_not_used_again() -> None:
-    scenario(rules, given=IN_FORCE, when=RetireRule(), at=NOW, then=RETIRED)
-    scenario(rules, given=[*IN_FORCE, RETIRED], when=RetireRule(), at=NOW, then=[])
+    scenario(rules, given=IN_FORCE, when=Retire(), at=NOW, then=RETIRED)
+    scenario(rules, given=[*IN_FORCE, RETIRED], when=Retire(), at=NOW, then=[])
     refusal = Rejected("risk.rule_retired", rule="low_score")
-    for command in (draft(content()), PublishRule()):
+    for command in (draft(content()), Publish()):
         scenario(rules, given=[*IN_FORCE, RETIRED], when=command, at=NOW, then=refusal)
 
 
 @pytest.mark.parametrize(
-    "command", [PublishRule(), DiscardRuleDraft(), RetireRule()], ids=["publish", "drop", "retire"]
+    "command", [Publish(), DiscardDraft(), Retire()], ids=["publish", "drop", "retire"]
 )
 def test_a_rule_that_does_not_exist_is_unknown(command: Any) -> None:
     scenario(rules, when=command, at=NOW, then=Unknown("risk.rule_unknown"))

@@ -3,7 +3,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from engine import Statement
+from engine import Statement, as_json
 from engine.testing import fact_of
 from events import Event
 from events.contract import BreachCured, ContractTerminated, Money
@@ -31,7 +31,7 @@ from risk.domain.watch import JudgementFailed, JudgementRecovered
 from risk.heard import heard_of
 from risk.heard_views import HEARD, PARTNER_SALES
 from risk.reading import KINDS
-from risk.views import FLAGS, RESTRICTIONS, RULE_FAILURES, RULE_VERSIONS, RULEBOOK, as_json
+from risk.views import FLAGS, RESTRICTIONS, RULE_FAILURES, RULE_VERSIONS, RULEBOOK
 
 PARTNER, FLAG, RESTRICTION, EVIDENCE, FACT = (UUID(int=n) for n in range(1, 6))
 NOW = datetime(2007, 1, 10, tzinfo=UTC)
@@ -64,11 +64,11 @@ def test_a_rule_shows_its_draft_the_version_that_judges_and_whether_it_is_in_use
         RULEBOOK.upsert(
             "code",
             code="low_score",
-            version=2,
             status="active",
             judged_on="evaluations",
             figure="inspection_score",
             severity="high",
+            version=2,
             terms=as_json(TERMS),
             draft=None,
             published_at=NOW,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from engine import Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, Retire
 from engine.testing import scenario
 from events import Event
 from pydantic import ValidationError
@@ -15,10 +16,7 @@ from training.domain.audit_template import (
     AuditTemplateDrafted,
     AuditTemplatePublished,
     AuditTemplateRetired,
-    DiscardTemplateDraft,
     DraftTemplate,
-    PublishTemplate,
-    RetireTemplate,
     TemplateContent,
     TemplateEvent,
     audit_templates,
@@ -52,28 +50,28 @@ def section(code: str, *items: dict[str, Any]) -> dict[str, Any]:
 def test_a_draft_that_is_not_to_be_published_is_discarded() -> None:
     discarded = AuditTemplateDraftDiscarded(code="food-safety")
     given: list[TemplateEvent] = [drafted(FIRST), published(FIRST, 1), drafted(SECOND)]
-    scenario(audit_templates, given=given, when=DiscardTemplateDraft(), at=NOW, then=discarded)
-    scenario(audit_templates, given=[*given, discarded], when=DiscardTemplateDraft(), at=NOW, then=[])
+    scenario(audit_templates, given=given, when=DiscardDraft(), at=NOW, then=discarded)
+    scenario(audit_templates, given=[*given, discarded], when=DiscardDraft(), at=NOW, then=[])
     assert audit_templates.fold([*given, discarded]).newest() == FIRST.content()
     unknown = Unknown("training.audit_template_unknown")
-    scenario(audit_templates, when=DiscardTemplateDraft(), at=NOW, then=unknown)
+    scenario(audit_templates, when=DiscardDraft(), at=NOW, then=unknown)
 
 
 def test_a_draft_changes_nothing_for_audits_until_it_is_published_as_the_next_version() -> None:
     scenario(audit_templates, given=[], when=FIRST, at=NOW, then=drafted(FIRST))
-    scenario(audit_templates, given=[drafted(FIRST)], when=PublishTemplate(), at=NOW, then=published(FIRST, 1))
+    scenario(audit_templates, given=[drafted(FIRST)], when=Publish(), at=NOW, then=published(FIRST, 1))
     scenario(audit_templates, given=IN_USE, when=SECOND, at=NOW, then=drafted(SECOND))
     state = audit_templates.fold([*IN_USE, drafted(SECOND)])
     assert state.terms is not None
     assert (state.terms.version, state.terms.content) == (1, FIRST.content())
     given = [*IN_USE, drafted(SECOND)]
-    scenario(audit_templates, given=given, when=PublishTemplate(), at=NOW, then=published(SECOND, 2))
+    scenario(audit_templates, given=given, when=Publish(), at=NOW, then=published(SECOND, 2))
 
 
 def test_the_same_content_again_and_publishing_without_a_draft_change_nothing() -> None:
     scenario(audit_templates, given=[drafted(FIRST)], when=FIRST, at=NOW, then=[])
     scenario(audit_templates, given=IN_USE, when=FIRST, at=NOW, then=[])
-    scenario(audit_templates, given=IN_USE, when=PublishTemplate(), at=NOW, then=[])
+    scenario(audit_templates, given=IN_USE, when=Publish(), at=NOW, then=[])
 
 
 def test_a_draft_is_drafted_anew_as_often_as_it_takes() -> None:
@@ -81,14 +79,14 @@ def test_a_draft_is_drafted_anew_as_often_as_it_takes() -> None:
 
 
 def test_what_is_retired_is_neither_drafted_nor_published_and_is_retired_once() -> None:
-    scenario(audit_templates, given=IN_USE, when=RetireTemplate(), at=NOW, then=RETIRED[-1])
-    scenario(audit_templates, given=RETIRED, when=RetireTemplate(), at=NOW, then=[])
+    scenario(audit_templates, given=IN_USE, when=Retire(), at=NOW, then=RETIRED[-1])
+    scenario(audit_templates, given=RETIRED, when=Retire(), at=NOW, then=[])
     refusal = Rejected("training.template_retired", template="food-safety")
-    for command in (SECOND, PublishTemplate()):
+    for command in (SECOND, Publish()):
         scenario(audit_templates, given=RETIRED, when=command, at=NOW, then=refusal)
 
 
-@pytest.mark.parametrize("command", [PublishTemplate(), RetireTemplate()], ids=["publish", "retire"])
+@pytest.mark.parametrize("command", [Publish(), Retire()], ids=["publish", "retire"])
 def test_there_is_nothing_to_publish_or_retire_of_a_template_that_nobody_drafted(command: Any) -> None:
     scenario(audit_templates, given=[], when=command, at=NOW, then=Unknown("training.audit_template_unknown"))
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 from engine import Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish
 from engine.testing import scenario
 from events import Event
 from events.training import ConductBreached, Sanction
@@ -16,9 +17,7 @@ from training.domain.conduct_code import (
     ConductCodePublished,
     ConductContent,
     ConductRule,
-    DiscardConductDraft,
     DraftConductCode,
-    PublishConductCode,
     conduct_codes,
 )
 from training.domain.conduct_events import (
@@ -58,15 +57,15 @@ def test_a_code_is_drafted_published_and_a_draft_discarded() -> None:
     draft = DraftConductCode(code="general", content=CONTENT)
     scenario(conduct_codes, when=draft, at=NOW, then=drafted)
     scenario(conduct_codes, given=[drafted], when=draft, at=NOW, then=[])
-    scenario(conduct_codes, given=[drafted], when=PublishConductCode(), at=NOW, then=published)
+    scenario(conduct_codes, given=[drafted], when=Publish(), at=NOW, then=published)
     assert conduct_codes.fold([drafted]).terms is None
     assert conduct_codes.fold([drafted, published]).terms == CodeTerms("general", 1, CONTENT)
     discarded = ConductCodeDraftDiscarded(code="general")
-    scenario(conduct_codes, given=[drafted], when=DiscardConductDraft(), at=NOW, then=discarded)
-    scenario(conduct_codes, given=[drafted, published], when=DiscardConductDraft(), at=NOW, then=[])
+    scenario(conduct_codes, given=[drafted], when=DiscardDraft(), at=NOW, then=discarded)
+    scenario(conduct_codes, given=[drafted, published], when=DiscardDraft(), at=NOW, then=[])
     none = Rejected("training.nothing_drafted", version=1)
-    scenario(conduct_codes, given=[drafted, published], when=PublishConductCode(), at=NOW, then=none)
-    for command in (PublishConductCode(), DiscardConductDraft()):
+    scenario(conduct_codes, given=[drafted, published], when=Publish(), at=NOW, then=none)
+    for command in (Publish(), DiscardDraft()):
         scenario(conduct_codes, when=command, at=NOW, then=Unknown("training.conduct_code_unknown"))
 
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 from engine import Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, Retire
 from engine.testing import scenario
 from events.training import ManualAcknowledged
 from training.domain.acknowledgement import (
@@ -16,7 +17,6 @@ from training.domain.acknowledgement import (
     acknowledgements,
 )
 from training.domain.manual import (
-    DiscardManualDraft,
     DraftManual,
     ManualContent,
     ManualDraftDiscarded,
@@ -24,8 +24,6 @@ from training.domain.manual import (
     ManualPublished,
     ManualRetired,
     ManualSent,
-    PublishManual,
-    RetireManual,
     SendManual,
     manuals,
 )
@@ -53,22 +51,22 @@ def test_a_manual_is_drafted_and_published_and_only_then_has_a_version() -> None
     draft = DraftManual(code="operations", content=content())
     scenario(manuals, when=draft, at=NOW, then=DRAFTED)
     scenario(manuals, given=[DRAFTED], when=draft, at=NOW, then=[])
-    scenario(manuals, given=[DRAFTED], when=PublishManual(), at=NOW, then=PUBLISHED)
+    scenario(manuals, given=[DRAFTED], when=Publish(), at=NOW, then=PUBLISHED)
     scenario(manuals, given=[DRAFTED, PUBLISHED], when=draft, at=NOW, then=[])
 
 
 def test_without_anything_new_there_is_nothing_to_publish() -> None:
     given = [DRAFTED, PUBLISHED]
     none = Rejected("training.nothing_drafted", version=1)
-    scenario(manuals, given=given, when=PublishManual(), at=NOW, then=none)
+    scenario(manuals, given=given, when=Publish(), at=NOW, then=none)
     newer = ManualDrafted(code="operations", content=content(summary="Second."))
     back = [*given, newer, DRAFTED]
     scenario(
-        manuals, given=back, when=PublishManual(), at=NOW, then=Rejected("training.draft_changes_nothing", version=1)
+        manuals, given=back, when=Publish(), at=NOW, then=Rejected("training.draft_changes_nothing", version=1)
     )
     discarded = ManualDraftDiscarded(code="operations")
-    scenario(manuals, given=[*given, newer], when=DiscardManualDraft(), at=NOW, then=discarded)
-    scenario(manuals, given=[*given, newer, discarded], when=DiscardManualDraft(), at=NOW, then=[])
+    scenario(manuals, given=[*given, newer], when=DiscardDraft(), at=NOW, then=discarded)
+    scenario(manuals, given=[*given, newer, discarded], when=DiscardDraft(), at=NOW, then=[])
 
 
 def test_a_version_is_sent_on_page_by_page_and_a_newer_one_begins_anew() -> None:
@@ -81,7 +79,7 @@ def test_a_version_is_sent_on_page_by_page_and_a_newer_one_begins_anew() -> None
     scenario(manuals, given=[*given, sent], when=SendManual(version=1, through=two), at=NOW, then=further)
     again = [*given, sent, ManualDrafted(code="operations", content=content(summary="Second."))]
     second = ManualPublished(code="operations", version=2, content=content(summary="Second."), published_on=TODAY)
-    scenario(manuals, given=again, when=PublishManual(), at=NOW, then=second)
+    scenario(manuals, given=again, when=Publish(), at=NOW, then=second)
     scenario(manuals, given=[*again, second], when=SendManual(version=1, through=two), at=NOW, then=[])
     first = ManualSent(code="operations", version=2, through=one)
     scenario(manuals, given=[*again, second], when=SendManual(version=2, through=one), at=NOW, then=first)
@@ -89,17 +87,17 @@ def test_a_version_is_sent_on_page_by_page_and_a_newer_one_begins_anew() -> None
 
 def test_a_retired_manual_has_no_next_version() -> None:
     retired = ManualRetired(code="operations")
-    scenario(manuals, given=[DRAFTED, PUBLISHED], when=RetireManual(), at=NOW, then=retired)
+    scenario(manuals, given=[DRAFTED, PUBLISHED], when=Retire(), at=NOW, then=retired)
     given = [DRAFTED, PUBLISHED, retired]
-    scenario(manuals, given=given, when=RetireManual(), at=NOW, then=[])
+    scenario(manuals, given=given, when=Retire(), at=NOW, then=[])
     refusal = Rejected("training.manual_retired", manual="operations")
-    for command in (DraftManual(code="operations", content=content(summary="New.")), PublishManual()):
+    for command in (DraftManual(code="operations", content=content(summary="New.")), Publish()):
         scenario(manuals, given=given, when=command, at=NOW, then=refusal)
     scenario(manuals, given=given, when=SendManual(version=1, through=UUID(int=1)), at=NOW, then=[])
 
 
 @pytest.mark.parametrize(
-    "command", [PublishManual(), DiscardManualDraft(), RetireManual()], ids=lambda c: type(c).__name__
+    "command", [Publish(), DiscardDraft(), Retire()], ids=lambda c: type(c).__name__
 )
 def test_a_manual_that_nobody_drafted_is_unknown(command: Any) -> None:
     scenario(manuals, when=command, at=NOW, then=Unknown("training.manual_unknown"))

@@ -5,7 +5,7 @@ from engine.differences import Difference, differences
 from engine.facts import Context, Fact, Receipt
 from engine.reactions import Become, CancelTimer, Policy, Process, Reaction, Rows, Send, SetTimer, Step
 from engine.two_persons import Proposal, refuse_same_person, seconds
-from engine.views import PublicState, Statement, Table, View
+from engine.views import PublicState, Statement, Table, View, as_json
 
 __all__ = [
     "Become",
@@ -30,6 +30,7 @@ __all__ = [
     "Table",
     "Unknown",
     "View",
+    "as_json",
     "differences",
     "refuse_same_person",
     "seconds",

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from events.states import State
+from pydantic import BaseModel
 
 from engine.decider import Decider
 from engine.facts import Fact
@@ -58,6 +59,11 @@ class Statement:
     args: tuple[Any, ...]
     rows: bool = False
     key: tuple[int, ...] = ()
+
+
+def as_json(value: BaseModel) -> bytes:
+    """For a column of type json."""
+    return value.model_dump_json().encode()
 
 
 S = TypeVar("S")

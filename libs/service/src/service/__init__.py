@@ -4,6 +4,7 @@ from engine import Receipt
 
 from service.access import Principal, scope
 from service.app import create_app
+from service.drafts import Drafts
 from service.handling import By, Handle, HandleMany, HandlePut, HandleSeen, InRoles, NewId, Theirs
 from service.imports import Import, import_routes
 from service.jobs import Job, JobStatus, Running, begin, job_routes
@@ -23,6 +24,7 @@ __all__ = [
     "By",
     "Clock",
     "Collection",
+    "Drafts",
     "Filter",
     "Handle",
     "HandleMany",

@@ -12,6 +12,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from engine import Command, Decider, Rejected, Send, Unknown, seconds
+from engine.drafts import drafted, publishable
 
 from service.paging import Collection
 from service.problems import ProblemError
@@ -102,6 +103,11 @@ class _Walk:
                 self.code(_text(code, names), status)
             case [*_, code] if called is seconds:
                 self.code(_text(code, names), 409)
+            case [_, service, *_] if called is drafted:
+                self.code(f"{_text(service, names)}.nothing_drafted", 409)
+            case [_, _, service, *_] if called is publishable:
+                for refusal in ("nothing_drafted", "draft_changes_nothing"):
+                    self.code(f"{_text(service, names)}.{refusal}", 409)
         if isinstance(called, FunctionType) and called.__name__ != "<lambda>":
             self.function(called)
         elif isinstance(node.func, ast.Attribute):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from engine import Fact, Statement, Table, View
+from engine import Fact, Statement, Table, View, as_json
+from engine.drafts import VersionsTable
 from events.contract import (
     BreachCured,
     BreachNoticed,
@@ -24,7 +25,6 @@ from events.contract import (
     NegotiationOpened,
     PartnerSigned,
 )
-from pydantic import BaseModel
 
 from contract.domain import negotiation
 from contract.domain.breach import CureReported, WaiverProposed
@@ -105,7 +105,7 @@ BREACHES = Table(
     indexes=("(status, breach_id)", "(contract_id)", "(partner_id)"),
 )
 
-JURISDICTIONS = Table(
+JURISDICTIONS = VersionsTable(
     "jurisdictions",
     """
     code text primary key,
@@ -115,10 +115,6 @@ JURISDICTIONS = Table(
     published_at timestamptz
     """,
 )
-
-
-def as_json(value: BaseModel) -> bytes:
-    return value.model_dump_json().encode()
 
 
 def flat(terms: ContractTerms) -> dict[str, Any]:
@@ -279,7 +275,7 @@ def project_breaches(fact: Fact[Any]) -> Iterator[Statement]:
 def project_jurisdictions(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case RulesDrafted(code=code, content=content):
-            yield JURISDICTIONS.upsert("code", code=code, draft=as_json(content))
+            yield JURISDICTIONS.drafted(content, code=code)
         case RulesPublished(code=code, rules=rules):
             yield JURISDICTIONS.update(
                 {"code": code},
@@ -289,7 +285,7 @@ def project_jurisdictions(fact: Fact[Any]) -> Iterator[Statement]:
                 published_at=fact.occurred_at,
             )
         case DraftDiscarded(code=code):
-            yield JURISDICTIONS.update({"code": code}, draft=None)
+            yield JURISDICTIONS.discarded(code=code)
 
 
 negotiations_view = View("negotiations", version=2, tables=(NEGOTIATIONS,), project=project_negotiations, inline=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from engine import Fact, Statement, Table, View
+from engine import Fact, Statement, Table, View, as_json
 
 from partner.domain.register import RegisterEntryKept, RegisterEntryLinked, RegisterEntryRetired
-from partner.standard_views import as_json
 
 ENTRIES = Table(
     "register_entries",

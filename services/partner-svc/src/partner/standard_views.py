@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from engine import Fact, Statement, Table, View
-from pydantic import BaseModel
+from engine import Fact, Statement, Table, View, as_json
+from engine.drafts import VersionsTable
 
 from partner.domain.checklist import (
     OpeningChecklistDraftDiscarded,
@@ -21,7 +21,7 @@ from partner.domain.investment import (
 from partner.domain.recruitment import RecruitmentExpenseBooked, RecruitmentPlanClosed, RecruitmentPlanned
 from partner.domain.standard import StandardDraftDiscarded, StandardDrafted, StandardPublished
 
-STANDARDS = Table(
+STANDARDS = VersionsTable(
     "standards",
     """
     code text primary key,
@@ -33,7 +33,7 @@ STANDARDS = Table(
     """,
 )
 
-INVESTMENT_STANDARDS = Table(
+INVESTMENT_STANDARDS = VersionsTable(
     "investment_standards",
     """
     format text not null,
@@ -60,7 +60,7 @@ RECRUITMENT_PLANS = Table(
     """,
 )
 
-OPENING_CHECKLISTS = Table(
+OPENING_CHECKLISTS = VersionsTable(
     "opening_checklists",
     """
     kind text primary key,
@@ -72,69 +72,36 @@ OPENING_CHECKLISTS = Table(
 )
 
 
-def as_json(value: BaseModel) -> bytes:
-    return value.model_dump_json().encode()
-
-
 def project_standards(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case StandardDrafted(code=code, content=content):
-            # The title of what is published stays until the draft is.
-            yield STANDARDS.sql(
-                "insert into {table} (code, title, draft) values ($1, $2, $3)"
-                " on conflict (code) do update set draft = excluded.draft",
-                code,
-                content.title,
-                as_json(content),
-            )
+            yield STANDARDS.drafted_with_title(as_json(content), content.title, code)
         case StandardPublished(code=code, terms=terms):
-            yield STANDARDS.upsert(
-                "code",
-                code=code,
-                title=terms.title,
-                version=terms.version,
-                terms=as_json(terms),
-                draft=None,
-                published_at=fact.occurred_at,
-            )
+            yield STANDARDS.published(terms, fact.occurred_at, "code", code=code, title=terms.title)
         case StandardDraftDiscarded(code=code):
-            yield STANDARDS.update({"code": code}, draft=None)
+            yield STANDARDS.discarded(code=code)
 
 
 def project_investment_standards(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case InvestmentStandardDrafted(format=format, area=area, content=content):
-            yield INVESTMENT_STANDARDS.upsert("format", "area", format=format, area=area, draft=as_json(content))
+            yield INVESTMENT_STANDARDS.drafted(content, format=format, area=area)
         case InvestmentStandardPublished(terms=terms):
-            yield INVESTMENT_STANDARDS.upsert(
-                "format",
-                "area",
-                format=terms.format,
-                area=terms.area,
-                version=terms.version,
-                terms=as_json(terms),
-                draft=None,
-                published_at=fact.occurred_at,
+            yield INVESTMENT_STANDARDS.published(
+                terms, fact.occurred_at, "format", "area", format=terms.format, area=terms.area
             )
         case InvestmentStandardDraftDiscarded(format=format, area=area):
-            yield INVESTMENT_STANDARDS.update({"format": format, "area": area}, draft=None)
+            yield INVESTMENT_STANDARDS.discarded(format=format, area=area)
 
 
 def project_opening_checklists(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case OpeningChecklistDrafted(kind=kind, content=content):
-            yield OPENING_CHECKLISTS.upsert("kind", kind=kind, draft=as_json(content))
+            yield OPENING_CHECKLISTS.drafted(content, kind=kind)
         case OpeningChecklistPublished(terms=terms):
-            yield OPENING_CHECKLISTS.upsert(
-                "kind",
-                kind=terms.kind,
-                version=terms.version,
-                terms=as_json(terms),
-                draft=None,
-                published_at=fact.occurred_at,
-            )
+            yield OPENING_CHECKLISTS.published(terms, fact.occurred_at, "kind", kind=terms.kind)
         case OpeningChecklistDraftDiscarded(kind=kind):
-            yield OPENING_CHECKLISTS.update({"kind": kind}, draft=None)
+            yield OPENING_CHECKLISTS.discarded(kind=kind)
 
 
 def project_recruitment_plans(fact: Fact[Any]) -> Iterator[Statement]:
@@ -155,7 +122,7 @@ def project_recruitment_plans(fact: Fact[Any]) -> Iterator[Statement]:
             yield RECRUITMENT_PLANS.update({"code": code}, status="closed", closed_because=reason)
 
 
-standards_view = View("standards", version=2, tables=(STANDARDS,), project=project_standards, inline=True)
+standards_view = View("standards", version=3, tables=(STANDARDS,), project=project_standards, inline=True)
 investment_standards_view = View(
     "investment_standards",
     version=1,

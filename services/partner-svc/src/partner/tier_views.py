@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from engine import Fact, Statement, Table, View
+from engine import Fact, Statement, Table, View, as_json
+from engine.drafts import VersionsTable
 from events.partner import PartnerTierChanged
 
 from partner.domain.membership import (
@@ -16,9 +17,8 @@ from partner.domain.membership import (
     TierProposalOvertaken,
 )
 from partner.domain.programme import ProgrammeDraftDiscarded, ProgrammeDrafted, ProgrammePublished
-from partner.standard_views import as_json
 
-PROGRAMMES = Table(
+PROGRAMMES = VersionsTable(
     "programmes",
     """
     code text primary key,
@@ -53,25 +53,11 @@ NOTHING_PROPOSED = {"proposed_tier": None, "direction": None, "evidence": None, 
 def project_programmes(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case ProgrammeDrafted(code=code, content=content):
-            yield PROGRAMMES.sql(
-                "insert into {table} (code, title, draft) values ($1, $2, $3)"
-                " on conflict (code) do update set draft = excluded.draft",
-                code,
-                content.title,
-                as_json(content),
-            )
+            yield PROGRAMMES.drafted_with_title(as_json(content), content.title, code)
         case ProgrammePublished(code=code, terms=terms):
-            yield PROGRAMMES.upsert(
-                "code",
-                code=code,
-                title=terms.title,
-                version=terms.version,
-                terms=as_json(terms),
-                draft=None,
-                published_at=fact.occurred_at,
-            )
+            yield PROGRAMMES.published(terms, fact.occurred_at, "code", code=code, title=terms.title)
         case ProgrammeDraftDiscarded(code=code):
-            yield PROGRAMMES.update({"code": code}, draft=None)
+            yield PROGRAMMES.discarded(code=code)
 
 
 def project_memberships(fact: Fact[Any]) -> Iterator[Statement]:
@@ -110,5 +96,5 @@ def project_memberships(fact: Fact[Any]) -> Iterator[Statement]:
             yield MEMBERSHIPS.delete(partner_id=fact.stream_id, programme=programme)
 
 
-programmes_view = View("programmes", version=1, tables=(PROGRAMMES,), project=project_programmes, inline=True)
+programmes_view = View("programmes", version=2, tables=(PROGRAMMES,), project=project_programmes, inline=True)
 memberships_view = View("memberships", version=1, tables=(MEMBERSHIPS,), project=project_memberships, inline=True)

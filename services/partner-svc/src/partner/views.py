@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from engine import Fact, Statement, Table, View
+from engine import Fact, Statement, Table, View, as_json
 from events.partner import (
     ApplicationApproved,
     ApplicationDeclined,
@@ -33,7 +33,6 @@ from partner.domain.launch import ContractSigned
 from partner.domain.outlet import ChecklistDrawnUp, ChecklistItemCompleted, ChecklistItemWaived
 from partner.domain.registration import partner_id
 from partner.domain.words import normalised
-from partner.standard_views import as_json
 
 APPLICATIONS = Table(
     "applications",

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from engine import Command, Rejected, Unknown
+from engine.drafts import next_version
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from service import By, Job, JobStatus, NewId, Read, Running, begin, job_routes, scope
@@ -18,7 +19,7 @@ from starlette.requests import Request
 
 from risk.domain.backtest import Raised, came_true, measured
 from risk.domain.evaluation import Evaluation
-from risk.domain.rule import Rule, RuleTerms, next_version, rule_id, rules
+from risk.domain.rule import Rule, RuleTerms, rule_id, rules
 from risk.domain.words import Code
 from risk.gathering import OF_SALES, sales, within
 from risk.heard import Heard
@@ -99,7 +100,7 @@ async def begin_back_test(
         raise Unknown("risk.rule_unknown", rule=body.rule)
     terms = rule.terms
     if body.version == "drafted":
-        terms = None if rule.draft is None else next_version(rule, body.rule, rule.draft)
+        terms = None if rule.draft is None else next_version(RuleTerms, rule.draft, rule.terms, code=body.rule)
     if terms is None:
         raise Rejected("risk.no_such_version", rule=body.rule, rule_version=body.version)
     question = Question(**dict(body), terms=terms, asked_by=by[0])

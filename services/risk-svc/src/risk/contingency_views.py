@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine import Fact, Statement, Table, View
+from engine.drafts import VersionsTable
 from events.risk import ContingencyActivated, ContingencyClosed
-from pydantic import BaseModel
 
 from risk.domain.contingency import StepDone, StepOverdue, StepsPlanned
 from risk.domain.plan import PlanDraftDiscarded, PlanDrafted, PlanPublished, PlanRetired
 
-PLANS = Table(
+PLANS = VersionsTable(
     "plans",
     """
     code text primary key,
@@ -65,19 +65,14 @@ STEPS = Table(
 )
 
 
-def as_json(value: BaseModel) -> bytes:
-    return value.model_dump_json().encode()
-
-
 def project_plans(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case PlanDrafted(code=code, content=content):
-            yield PLANS.upsert("code", code=code, draft=as_json(content))
+            yield PLANS.drafted(content, code=code)
         case PlanPublished(code=code, plan=plan):
-            published = {"version": plan.version, "status": "active", "published_at": fact.occurred_at}
-            yield PLANS.upsert("code", code=code, terms=as_json(plan), draft=None, **published)
+            yield PLANS.published(plan, fact.occurred_at, "code", code=code, status="active")
         case PlanDraftDiscarded(code=code):
-            yield PLANS.update({"code": code}, draft=None)
+            yield PLANS.discarded(code=code)
         case PlanRetired(code=code):
             yield PLANS.update({"code": code}, status="retired", draft=None)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from engine import Fact, Statement, Table, View
+from engine import Fact, Statement, Table, View, as_json
+from engine.drafts import VersionsTable
 from events.risk import (
     CreditLimitChanged,
     RestrictionImposed,
@@ -13,7 +14,6 @@ from events.risk import (
     RiskFlagged,
     RiskResolved,
 )
-from pydantic import BaseModel
 
 from risk.domain.accounts import AccountsReported
 from risk.domain.exposure import ExposureEstimated
@@ -21,7 +21,7 @@ from risk.domain.flag import FlagAcknowledged
 from risk.domain.rule import RuleDraftDiscarded, RuleDrafted, RulePublished, RuleRetired
 from risk.domain.watch import JudgementFailed, JudgementRecovered
 
-RULEBOOK = Table(
+RULEBOOK = VersionsTable(
     "rulebook",
     """
     code text primary key,
@@ -133,26 +133,20 @@ EXPOSURES = Table(
 )
 
 
-def as_json(value: BaseModel) -> bytes:
-    return value.model_dump_json().encode()
-
-
 def project_rules(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case RuleDrafted(code=code, content=content):
-            yield RULEBOOK.upsert("code", code=code, draft=as_json(content))
+            yield RULEBOOK.drafted(content, code=code)
         case RulePublished(code=code, rule=rule):
-            yield RULEBOOK.upsert(
+            yield RULEBOOK.published(
+                rule,
+                fact.occurred_at,
                 "code",
                 code=code,
-                version=rule.version,
                 status="active",
                 judged_on=rule.judged_on,
                 figure=rule.figure,
                 severity=rule.severity,
-                terms=as_json(rule),
-                draft=None,
-                published_at=fact.occurred_at,
             )
             yield RULE_VERSIONS.upsert(
                 "code",
@@ -164,7 +158,7 @@ def project_rules(fact: Fact[Any]) -> Iterator[Statement]:
                 published_at=fact.occurred_at,
             )
         case RuleDraftDiscarded(code=code):
-            yield RULEBOOK.update({"code": code}, draft=None)
+            yield RULEBOOK.discarded(code=code)
         case RuleRetired(code=code):
             yield RULEBOOK.update({"code": code}, status="retired", draft=None)
         case JudgementFailed() as failed:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine import Fact, Statement, Table, View
+from engine.drafts import VersionsTable
 from events.partner import PartnerLapsed, PartnerRegistered, PartnerTerminated
 from events.training import CorrectiveActionOverdue, CorrectiveActionVerified, FieldAuditPublished, SectionScore
 from pydantic import TypeAdapter
@@ -31,7 +32,7 @@ CONTENT = TypeAdapter(Content)
 ANSWERS = TypeAdapter(tuple[Answered, ...])
 SECTIONS = TypeAdapter(tuple[SectionScore, ...])
 
-TEMPLATES = Table(
+TEMPLATES = VersionsTable(
     "audit_templates",
     """
     code text primary key,
@@ -115,16 +116,9 @@ PARTNERS = Table(
 def project_templates(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case AuditTemplateDrafted(code=code, content=content):
-            # A version keeps its title until the next one is published.
-            yield TEMPLATES.sql(
-                "insert into {table} as t (code, title, draft) values ($1, $2, $3) on conflict (code) do update"
-                " set draft = excluded.draft, title = case when t.version is null then excluded.title else t.title end",
-                code,
-                content.title,
-                CONTENT.dump_json(content),
-            )
+            yield TEMPLATES.drafted_with_title(CONTENT.dump_json(content), content.title, code)
         case AuditTemplateDraftDiscarded(code=code):
-            yield TEMPLATES.update({"code": code}, draft=None)
+            yield TEMPLATES.discarded(code=code)
         case AuditTemplatePublished(code=code, version=version, content=content):
             yield TEMPLATES.update({"code": code}, title=content.title, version=version, draft=None)
             yield VERSIONS.insert(

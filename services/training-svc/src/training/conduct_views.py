@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine import Fact, Statement, Table, View
+from engine.drafts import VersionsTable
 from events.training import ConductBreached
 from pydantic import TypeAdapter
 
@@ -25,7 +26,7 @@ from training.domain.conduct_events import (
 
 CONDUCT = TypeAdapter(ConductContent)
 
-CODES = Table(
+CODES = VersionsTable(
     "conduct_codes",
     """
     code text primary key,
@@ -71,15 +72,9 @@ BREACHES = Table(
 def project_codes(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case ConductCodeDrafted(code=code, content=content):
-            yield CODES.sql(
-                "insert into {table} as c (code, title, draft) values ($1, $2, $3) on conflict (code) do update"
-                " set draft = excluded.draft, title = case when c.version is null then excluded.title else c.title end",
-                code,
-                content.title,
-                CONDUCT.dump_json(content),
-            )
+            yield CODES.drafted_with_title(CONDUCT.dump_json(content), content.title, code)
         case ConductCodeDraftDiscarded(code=code):
-            yield CODES.update({"code": code}, draft=None)
+            yield CODES.discarded(code=code)
         case ConductCodePublished(code=code, version=version, content=content, published_on=day):
             said = CONDUCT.dump_json(content)
             yield CODES.update(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine import Fact, Statement, Table, View
+from engine.drafts import VersionsTable
 from events.training import CoachingCompleted, ManualAcknowledged
 from pydantic import TypeAdapter
 
@@ -31,7 +32,7 @@ from training.domain.support_plan import SupportPlanClosed, SupportPlanOpened, S
 MANUAL = TypeAdapter(ManualContent)
 GUIDANCE = TypeAdapter(tuple[Guidance, ...])
 
-MANUALS = Table(
+MANUALS = VersionsTable(
     "manuals",
     """
     code text primary key,
@@ -125,16 +126,9 @@ PLANS = Table(
 def project_manuals(fact: Fact[Any]) -> Iterator[Statement]:
     match fact.event:
         case ManualDrafted(code=code, content=content):
-            # A version keeps its title until the next one is published.
-            yield MANUALS.sql(
-                "insert into {table} as m (code, title, draft) values ($1, $2, $3) on conflict (code) do update"
-                " set draft = excluded.draft, title = case when m.version is null then excluded.title else m.title end",
-                code,
-                content.title,
-                MANUAL.dump_json(content),
-            )
+            yield MANUALS.drafted_with_title(MANUAL.dump_json(content), content.title, code)
         case ManualDraftDiscarded(code=code):
-            yield MANUALS.update({"code": code}, draft=None)
+            yield MANUALS.discarded(code=code)
         case ManualPublished(code=code, version=version, content=content, published_on=day):
             yield MANUALS.update(
                 {"code": code},

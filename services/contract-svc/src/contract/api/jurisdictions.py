@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from engine import Command, Rejected, Rows, differences
+from engine import Command, Rows, differences
+from engine.drafts import content_of, drafted, next_version
 from fastapi import APIRouter
-from service import Collection, Handle, HandlePut, HandleSeen, Read, Receipt, history_of, list_of, own
+from service import Collection, Drafts, HandlePut, Read, Receipt, history_of, list_of, own
 
 from contract.api.shown import (
     DECIDE,
@@ -16,7 +17,7 @@ from contract.api.shown import (
     jurisdiction_view,
     rules_of,
 )
-from contract.domain.jurisdiction import DiscardDraft, DraftRules, PublishRules, jurisdiction_id, jurisdictions
+from contract.domain.jurisdiction import DraftRules, jurisdiction_id, jurisdictions
 from contract.domain.rules import Rules, RulesContent
 from contract.domain.shipped import SHIPPED
 from contract.domain.terms import JurisdictionCode
@@ -57,19 +58,16 @@ async def draft_rules(code: JurisdictionCode, body: DraftedRules, handle: Handle
 @routes.get("/{code}/draft/preview", dependencies=[READ])
 async def preview_draft(code: JurisdictionCode, db: Read) -> Preview:
     """What publishing would change. What is disclosed already is judged by the version of then."""
-    draft = (await db.state(jurisdictions, jurisdiction_id(code), jurisdiction=code)).state.draft
-    if draft is None:
-        raise Rejected("contract.nothing_drafted", jurisdiction=code)
+    state = (await db.state(jurisdictions, jurisdiction_id(code), jurisdiction=code)).state
+    draft = drafted(state.draft, "contract", {"jurisdiction": code})
     now = await shown_now(db, code)
-    then = Rules(code=code, version=0 if now is None else now.version + 1, **vars(draft))
-    today = RulesContent(time_zone="UTC") if now is None else RulesContent.model_validate(
-        now.model_dump(include=set(RulesContent.model_fields))
-    )  # fmt: skip
-    drafted = "select count(*) from contracts where jurisdiction = $1 and status = 'drafted'"
+    then = next_version(Rules, draft, now, code=code)
+    today = content_of(now, RulesContent) or RulesContent(time_zone="UTC")
+    waiting = "select count(*) from contracts where jurisdiction = $1 and status = 'drafted'"
     return Preview(
         code=code,
         differences=[TermDifference(**vars(each)) for each in differences(today, draft)],
-        drafted_contracts=await db.fetchval(drafted, code),
+        drafted_contracts=await db.fetchval(waiting, code),
         disclosed_contracts=[
             ClockMoved(under_the_draft=moved, **row)
             for row in map(dict, await db.fetch(DISCLOSED, code))
@@ -83,18 +81,14 @@ async def shown_now(db: Rows, code: str) -> Rules | None:
     return SHIPPED.get(code) if published is None else Rules.model_validate_json(published)
 
 
-@routes.post("/{code}/publication", status_code=201, dependencies=[DECIDE])
-async def publish_rules(code: JurisdictionCode, body: Publication, handle: HandleSeen) -> Receipt:
-    """The draft is the law for whatever is drafted, disclosed or noticed from now on. If-Match names the version that
-    was looked at."""
-    return await handle(jurisdictions, jurisdiction_id(code), PublishRules(**body.model_dump()))
-
-
-@routes.post("/{code}/draft/discarding", status_code=201, dependencies=[DECIDE])
-async def discard_draft(code: JurisdictionCode, body: Publication, handle: Handle) -> Receipt:
-    """The draft is not to be published."""
-    return await handle(jurisdictions, jurisdiction_id(code), DiscardDraft(**body.model_dump()))
-
+drafts = Drafts(routes, jurisdictions, jurisdiction_id, {"code": JurisdictionCode}, DECIDE)
+drafts.publication(
+    "publish_rules",
+    "The draft is the law for whatever is drafted, disclosed or noticed from now on. If-Match names the version that"
+    " was looked at.",
+    Publication,
+)
+drafts.discarding("discard_draft", Publication)
 
 routes.add_api_route(
     "",

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import assert_never
 from uuid import UUID, uuid5
 
-from engine import Command, Decider, Rejected, Unknown
+from engine import Command, Decider, Unknown
+from engine.drafts import DiscardDraft, Publish, content_of, next_version, publishable
 from events import Event
 
 from contract.domain.rules import Rules, RulesContent
@@ -57,15 +58,7 @@ class DraftRules(Command):
     content: RulesContent
 
 
-class PublishRules(Command):
-    pass
-
-
-class DiscardDraft(Command):
-    pass
-
-
-JurisdictionCommand = DraftRules | PublishRules | DiscardDraft
+JurisdictionCommand = DraftRules | Publish | DiscardDraft
 
 
 # -- state
@@ -93,13 +86,12 @@ def draft(jurisdiction: Jurisdiction, command: DraftRules) -> list[JurisdictionE
 
 
 def publish(jurisdiction: Jurisdiction, code: str) -> list[JurisdictionEvent]:
-    if jurisdiction.draft is None:
-        raise Rejected("contract.nothing_drafted", jurisdiction=code)
     now = jurisdiction.rules
-    rules = Rules(code=code, version=1 if now is None else now.version + 1, **vars(jurisdiction.draft))
-    if now is not None and rules == now.model_copy(update={"version": rules.version}):
-        raise Rejected("contract.draft_changes_nothing", jurisdiction=code, rules_version=now.version)
-    return [RulesPublished(code=code, rules=rules)]
+    version = None if now is None else {"rules_version": now.version}
+    content = publishable(
+        jurisdiction.draft, content_of(now, RulesContent), "contract", {"jurisdiction": code}, version
+    )
+    return [RulesPublished(code=code, rules=next_version(Rules, content, now, code=code))]
 
 
 def decide(command: JurisdictionCommand, jurisdiction: Jurisdiction, now: datetime) -> list[JurisdictionEvent]:
@@ -109,7 +101,7 @@ def decide(command: JurisdictionCommand, jurisdiction: Jurisdiction, now: dateti
     if code is None:
         raise Unknown("contract.jurisdiction_unknown")
     match command:
-        case PublishRules():
+        case Publish():
             return publish(jurisdiction, code)
         case DiscardDraft():
             return [] if jurisdiction.draft is None else [DraftDiscarded(code=code)]

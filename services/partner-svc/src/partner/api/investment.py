@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from engine import Command, Rows, Unknown
 from fastapi import APIRouter
-from service import At, Collection, Handle, HandlePut, HandleSeen, Read, Receipt, list_of, scope
+from service import At, Collection, Drafts, HandlePut, Read, Receipt, list_of, scope
 
 from partner.api.shown import InvestmentPreview, InvestmentView, JudgedOtherwise, investment_view
-from partner.api.versioned import MOST_SHOWN, shown
+from partner.api.versioned import MOST_SHOWN, shown_differences
 from partner.domain.economics import BusinessCase, project
 from partner.domain.investment import (
     DraftInvestmentStandard,
@@ -16,7 +16,6 @@ from partner.domain.investment import (
     investment_id,
     investment_standards,
 )
-from partner.domain.versions import DiscardDraft, Publish, content_of, differences
 from partner.domain.words import AreaCode, Code, within
 from partner.standard_views import investment_standards_view
 
@@ -85,24 +84,19 @@ async def preview_investment_standard(format: Code, area: AreaCode, db: Read) ->
         format=format,
         area=area,
         version=drafted.version,
-        differences=shown(differences(content_of(state.terms, InvestmentContent), state.draft or drafted)),
+        differences=shown_differences(state.terms, state.draft or drafted),
         open_plans=len(rows),
         judged_otherwise=len(otherwise),
         applications=otherwise[:MOST_SHOWN],
     )
 
 
-@router.post("/{format}/{area}/publication", status_code=201, dependencies=[DECIDE])
-async def publish_investment_standard(format: Code, area: AreaCode, command: Publish, handle: HandleSeen) -> Receipt:
-    """The draft is the version by which plans are judged from now on. If-Match names the version that was looked at."""
-    return await handle(investment_standards, investment_id(format, area), command)
-
-
-@router.post("/{format}/{area}/draft/discarding", status_code=201, dependencies=[DECIDE])
-async def discard_investment_standard(format: Code, area: AreaCode, command: DiscardDraft, handle: Handle) -> Receipt:
-    """The draft is not to be published."""
-    return await handle(investment_standards, investment_id(format, area), command)
-
+drafts = Drafts(router, investment_standards, investment_id, {"format": Code, "area": AreaCode}, DECIDE)
+drafts.publication(
+    "publish_investment_standard",
+    "The draft is the version by which plans are judged from now on. If-Match names the version that was looked at.",
+)
+drafts.discarding("discard_investment_standard")
 
 router.add_api_route("", list_of(INVESTMENT_STANDARDS), methods=["GET"], dependencies=[READ])
 

@@ -14,6 +14,7 @@ from service import (
     At,
     By,
     Collection,
+    Drafts,
     Filter,
     Handle,
     HandlePut,
@@ -28,7 +29,7 @@ from service import (
 )
 
 from partner.api.shown_registry import ChecklistItemView, ChecklistPreview, ChecklistView, OutletRow, checklist_view
-from partner.api.versioned import shown
+from partner.api.versioned import shown_differences
 from partner.domain.checklist import ChecklistContent, DraftChecklist, checklist_id, opening_checklists
 from partner.domain.outlet import (
     ChangeOutlet,
@@ -42,7 +43,6 @@ from partner.domain.outlet import (
     Which,
 )
 from partner.domain.partner import partners
-from partner.domain.versions import DiscardDraft, Publish, content_of, differences
 from partner.domain.words import Area, Code, Reason, Text
 from partner.outlet_views import view
 from partner.policies import checklist_of
@@ -200,22 +200,17 @@ async def preview_opening_checklist(kind: PartnerKind, db: Read) -> ChecklistPre
     return ChecklistPreview(
         kind=kind,
         version=drafted.version,
-        differences=shown(differences(content_of(state.terms, ChecklistContent), state.draft or drafted)),
+        differences=shown_differences(state.terms, state.draft or drafted),
         newcomers_who_keep_theirs=await db.fetchval(WAITING, kind),
     )
 
 
-@checklists.post("/{kind}/publication", status_code=201, dependencies=[DECIDE])
-async def publish_opening_checklist(kind: PartnerKind, command: Publish, handle: HandleSeen) -> Receipt:
-    """Outlets that are planned from now on get the draft. If-Match names the version that was looked at."""
-    return await handle(opening_checklists, checklist_id(kind), command)
-
-
-@checklists.post("/{kind}/draft/discarding", status_code=201, dependencies=[DECIDE])
-async def discard_opening_checklist(kind: PartnerKind, command: DiscardDraft, handle: Handle) -> Receipt:
-    """The draft is not to be published."""
-    return await handle(opening_checklists, checklist_id(kind), command)
-
+drafts = Drafts(checklists, opening_checklists, checklist_id, {"kind": PartnerKind}, DECIDE)
+drafts.publication(
+    "publish_opening_checklist",
+    "Outlets that are planned from now on get the draft. If-Match names the version that was looked at.",
+)
+drafts.discarding("discard_opening_checklist")
 
 checklists.add_api_route(
     "",

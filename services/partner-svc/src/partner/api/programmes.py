@@ -11,6 +11,7 @@ from service import (
     At,
     Clock,
     Collection,
+    Drafts,
     Handle,
     HandlePut,
     HandleSeen,
@@ -31,7 +32,7 @@ from partner.api.shown_registry import (
     ProgrammeView,
     programme_view,
 )
-from partner.api.versioned import MOST_SHOWN, shown
+from partner.api.versioned import MOST_SHOWN, shown_differences
 from partner.domain.membership import DecideTier, JoinProgramme, LeaveProgramme, membership_of
 from partner.domain.partner import partners
 from partner.domain.programme import (
@@ -42,7 +43,6 @@ from partner.domain.programme import (
     programmes,
 )
 from partner.domain.tier import Membership, lacking, next_tier, proposed
-from partner.domain.versions import DiscardDraft, Publish, content_of, differences
 from partner.domain.words import Code, Reason
 from partner.tier_views import memberships_view, programmes_view
 
@@ -121,7 +121,7 @@ async def preview_programme(code: Code, db: Read, clock: Clock) -> ProgrammePrev
     return ProgrammePreview(
         code=code,
         version=drafted.version,
-        differences=shown(differences(content_of(state.terms, ProgrammeContent), state.draft or drafted)),
+        differences=shown_differences(state.terms, state.draft or drafted),
         members=len(rows),
         placed_otherwise=len(otherwise),
         partners=otherwise[:MOST_SHOWN],
@@ -134,17 +134,12 @@ def placed(terms: ProgrammeTerms, membership: Membership, today: date) -> str:
     return terms.tiers[terms.place(membership.tier)].code if wanted is None else wanted.to_tier
 
 
-@router.post("/{code}/publication", status_code=201, dependencies=[DECIDE])
-async def publish_programme(code: Code, command: Publish, handle: HandleSeen) -> Receipt:
-    """Evaluations that come from now on are judged by the draft. If-Match names the version that was looked at."""
-    return await handle(programmes, programme_id(code), command)
-
-
-@router.post("/{code}/draft/discarding", status_code=201, dependencies=[DECIDE])
-async def discard_programme(code: Code, command: DiscardDraft, handle: Handle) -> Receipt:
-    """The draft is not to be published."""
-    return await handle(programmes, programme_id(code), command)
-
+drafts = Drafts(router, programmes, programme_id, {"code": Code}, DECIDE)
+drafts.publication(
+    "publish_programme",
+    "Evaluations that come from now on are judged by the draft. If-Match names the version that was looked at.",
+)
+drafts.discarding("discard_programme")
 
 router.add_api_route("", list_of(PROGRAMMES), methods=["GET"], dependencies=[READ])
 

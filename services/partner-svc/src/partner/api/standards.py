@@ -6,13 +6,12 @@ from typing import Any
 
 from engine import Command, Unknown
 from fastapi import APIRouter
-from service import At, Collection, Handle, HandlePut, HandleSeen, Read, Receipt, history_of, list_of, scope
+from service import At, Collection, Drafts, HandlePut, Read, Receipt, history_of, list_of, scope
 
 from partner.api.shown import RecommendedOtherwise, StandardPreview, StandardView, standard_view
-from partner.api.versioned import MOST_SHOWN, shown
+from partner.api.versioned import MOST_SHOWN, shown_differences
 from partner.domain.scoring import measured_by
 from partner.domain.standard import DraftStandard, StandardContent, standard_id, standards
-from partner.domain.versions import DiscardDraft, Publish, content_of, differences
 from partner.domain.words import Code
 from partner.standard_views import standards_view
 from partner.views import LINES, RESULTS
@@ -53,7 +52,7 @@ async def preview_standard(code: Code, db: Read) -> StandardPreview:
     return StandardPreview(
         code=code,
         version=drafted.version,
-        differences=shown(differences(content_of(state.terms, StandardContent), state.draft or drafted)),
+        differences=shown_differences(state.terms, state.draft or drafted),
         open_applications=len(rows),
         recommended_otherwise=len(otherwise),
         applications=otherwise[:MOST_SHOWN],
@@ -75,18 +74,13 @@ def recommended_otherwise(terms: Any, row: dict[str, Any]) -> RecommendedOtherwi
     )
 
 
-@router.post("/{code}/publication", status_code=201, dependencies=[DECIDE])
-async def publish_standard(code: Code, command: Publish, handle: HandleSeen) -> Receipt:
-    """The draft is the version by which applications are scored from now on. If-Match names the version that was looked
-    at."""
-    return await handle(standards, standard_id(code), command)
-
-
-@router.post("/{code}/draft/discarding", status_code=201, dependencies=[DECIDE])
-async def discard_standard(code: Code, command: DiscardDraft, handle: Handle) -> Receipt:
-    """The draft is not to be published."""
-    return await handle(standards, standard_id(code), command)
-
+drafts = Drafts(router, standards, standard_id, {"code": Code}, DECIDE)
+drafts.publication(
+    "publish_standard",
+    "The draft is the version by which applications are scored from now on. If-Match names the version that was looked"
+    " at.",
+)
+drafts.discarding("discard_standard")
 
 router.add_api_route("", list_of(STANDARDS), methods=["GET"], dependencies=[READ])
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine import differences
+from engine.drafts import content_of
 from pydantic import BaseModel, Field
-
-from partner.domain.versions import Difference
 
 MOST_SHOWN = 100
 """Of those that a preview tells of one by one."""
@@ -20,5 +20,6 @@ class DifferenceView(BaseModel):
     after: Any = Field(examples=["55"])
 
 
-def shown(differences: list[Difference]) -> list[DifferenceView]:
-    return [DifferenceView(**vars(each)) for each in differences]
+def shown_differences(terms: BaseModel | None, draft: BaseModel) -> list[DifferenceView]:
+    """Of the draft's content from the version that holds."""
+    return [DifferenceView(**vars(each)) for each in differences(content_of(terms, type(draft)), draft)]

@@ -10,11 +10,11 @@ from typing import Annotated, Literal, assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Proposal, Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, content_of, drafted, next_version, publishable
 from events import Event
 from events.partner import PartnerKind
 from pydantic import Field
 
-from partner.domain.versions import DiscardDraft, Publish, content_of, publishable
 from partner.domain.words import Code, Text, Value, twice
 
 Severity = Literal["critical", "mandatory", "optional"]
@@ -158,13 +158,7 @@ class OpeningChecklist:
 
     def drafted(self) -> ChecklistTerms:
         """The version that publishing the draft would make. Raises `partner.nothing_drafted`."""
-        if self.draft is None or self.kind is None:
-            raise Rejected("partner.nothing_drafted")
-        return self.next(self.kind, self.draft)
-
-    def next(self, kind: PartnerKind, content: ChecklistContent) -> ChecklistTerms:
-        version = 1 if self.terms is None else self.terms.version + 1
-        return ChecklistTerms(kind=kind, version=version, **dict(content))
+        return next_version(ChecklistTerms, drafted(self.draft, "partner"), self.terms, kind=self.kind)
 
 
 def decide(command: ChecklistCommand, checklist: OpeningChecklist, now: datetime) -> list[ChecklistEvent]:
@@ -178,8 +172,8 @@ def decide(command: ChecklistCommand, checklist: OpeningChecklist, now: datetime
         raise Unknown("partner.opening_checklist_unknown")
     match command:
         case Publish():
-            content = publishable(checklist.draft, content_of(checklist.terms, ChecklistContent))
-            return [OpeningChecklistPublished(terms=checklist.next(checklist.kind, content))]
+            publishable(checklist.draft, content_of(checklist.terms, ChecklistContent), "partner")
+            return [OpeningChecklistPublished(terms=checklist.drafted())]
         case DiscardDraft():
             return [] if checklist.draft is None else [OpeningChecklistDraftDiscarded(kind=checklist.kind)]
         case _:

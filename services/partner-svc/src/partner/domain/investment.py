@@ -9,10 +9,10 @@ from typing import Annotated, assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, content_of, drafted, next_version, publishable
 from events import Event
 from pydantic import Field
 
-from partner.domain.versions import DiscardDraft, Publish, content_of, publishable
 from partner.domain.words import Amount, AreaCode, Code, Currency, Percent, Value
 
 INVESTMENT_STANDARDS = UUID("5a1e7d3c-94b0-4d0e-8a55-0c3f7be1d926")
@@ -105,14 +105,8 @@ class InvestmentStandard:
 
     def drafted(self) -> InvestmentTerms:
         """The version that publishing the draft would make. Raises `partner.nothing_drafted`."""
-        if self.draft is None or self.of is None:
-            raise Rejected("partner.nothing_drafted")
-        return self.next(self.of, self.draft)
-
-    def next(self, of: tuple[str, str], content: InvestmentContent) -> InvestmentTerms:
-        format, area = of
-        version = 1 if self.terms is None else self.terms.version + 1
-        return InvestmentTerms(format=format, area=area, version=version, **dict(content))
+        format, area = self.of or ("", "")
+        return next_version(InvestmentTerms, drafted(self.draft, "partner"), self.terms, format=format, area=area)
 
 
 # -- decide and evolve
@@ -140,8 +134,8 @@ def decide(command: InvestmentCommand, standard: InvestmentStandard, now: dateti
         raise Unknown("partner.investment_standard_unknown")
     match command:
         case Publish():
-            content = publishable(standard.draft, content_of(standard.terms, InvestmentContent))
-            return [InvestmentStandardPublished(terms=standard.next(standard.of, content))]
+            publishable(standard.draft, content_of(standard.terms, InvestmentContent), "partner")
+            return [InvestmentStandardPublished(terms=standard.drafted())]
         case DiscardDraft():
             format, area = standard.of
             return [] if standard.draft is None else [InvestmentStandardDraftDiscarded(format=format, area=area)]

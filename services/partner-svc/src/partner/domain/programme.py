@@ -9,11 +9,11 @@ from typing import Annotated, Literal, assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, content_of, drafted, next_version, publishable
 from events import Event
 from events.partner import PartnerKind
 from pydantic import Field
 
-from partner.domain.versions import DiscardDraft, Publish, content_of, publishable
 from partner.domain.words import Code, Reason, Text, Value, twice
 
 PROGRAMMES = UUID("7c9a4f18-53e2-4b0d-8f61-0d3e2a9c5b47")
@@ -140,13 +140,7 @@ class Programme:
 
     def drafted(self) -> ProgrammeTerms:
         """The version that publishing the draft would make. Raises `partner.nothing_drafted`."""
-        if self.draft is None or self.code is None:
-            raise Rejected("partner.nothing_drafted")
-        return self.next(self.code, self.draft)
-
-    def next(self, code: str, content: ProgrammeContent) -> ProgrammeTerms:
-        version = 1 if self.terms is None else self.terms.version + 1
-        return ProgrammeTerms(code=code, version=version, **dict(content))
+        return next_version(ProgrammeTerms, drafted(self.draft, "partner"), self.terms, code=self.code)
 
 
 # -- decide and evolve
@@ -172,8 +166,8 @@ def decide(command: ProgrammeCommand, programme: Programme, now: datetime) -> li
         raise Unknown("partner.programme_unknown")
     match command:
         case Publish():
-            content = publishable(programme.draft, content_of(programme.terms, ProgrammeContent))
-            return [ProgrammePublished(code=programme.code, terms=programme.next(programme.code, content))]
+            publishable(programme.draft, content_of(programme.terms, ProgrammeContent), "partner")
+            return [ProgrammePublished(code=programme.code, terms=programme.drafted())]
         case DiscardDraft():
             return [] if programme.draft is None else [ProgrammeDraftDiscarded(code=programme.code)]
         case _:

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, content_of, drafted, next_version, publishable
 from events import Event
 from events.partner import Recommendation
 from pydantic import Field
 
-from partner.domain.versions import DiscardDraft, Publish, content_of, publishable
 from partner.domain.words import Code, Score, Text, Value, Weight, twice
 
 STANDARDS = UUID("9d0b6c3a-2f44-4a63-8d55-6b1f0f7c2e10")
@@ -144,13 +144,7 @@ class Standard:
 
     def drafted(self) -> StandardTerms:
         """The version that publishing the draft would make. Raises `partner.nothing_drafted`."""
-        if self.draft is None or self.code is None:
-            raise Rejected("partner.nothing_drafted")
-        return self.next(self.code, self.draft)
-
-    def next(self, code: str, content: StandardContent) -> StandardTerms:
-        version = 1 if self.terms is None else self.terms.version + 1
-        return StandardTerms(code=code, version=version, **dict(content))
+        return next_version(StandardTerms, drafted(self.draft, "partner"), self.terms, code=self.code)
 
 
 # -- decide and evolve
@@ -193,8 +187,8 @@ def decide(command: StandardCommand, standard: Standard, now: datetime) -> list[
         raise Unknown("partner.standard_unknown")
     match command:
         case Publish():
-            content = publishable(standard.draft, content_of(standard.terms, StandardContent))
-            return [StandardPublished(code=standard.code, terms=standard.next(standard.code, content))]
+            publishable(standard.draft, content_of(standard.terms, StandardContent), "partner")
+            return [StandardPublished(code=standard.code, terms=standard.drafted())]
         case DiscardDraft():
             return [] if standard.draft is None else [StandardDraftDiscarded(code=standard.code)]
         case _:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from engine import Command, Difference, Rejected, differences
+from engine import Command, Difference, differences
+from engine.drafts import drafted
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from service import (
     At,
     Collection,
-    Handle,
+    Drafts,
     HandlePut,
     HandleSeen,
     JobStatus,
@@ -32,7 +33,6 @@ from performance.domain.metric import Code
 from performance.domain.replay import BandChange, Outcome
 from performance.domain.scorecard import (
     DefineScorecard,
-    DiscardDraft,
     DraftScorecard,
     PublishScorecard,
     ScorecardContent,
@@ -140,7 +140,7 @@ async def preview_draft(code: Code, db: Read) -> Preview:
     """What publishing would change, term by term, and who would be in another band in the period that was closed last.
     All of the past is a replay's to tell."""
     state = (await db.state(scorecards, scorecard_id(code), scorecard=code)).state
-    draft = drafted(code, state.draft)
+    draft = drafted(state.draft, "performance", {"scorecard": code})
     card = terms_of(code, 0, draft, await metric_terms(db, {line.metric for line in draft.lines}))
     period, outcome, changes = None, None, list[BandChange]()
     async for name, summed, found in last_period(db, card):
@@ -153,13 +153,6 @@ async def preview_draft(code: Code, db: Read) -> Preview:
         outcome=outcome,
         changes=changes,
     )
-
-
-def drafted(code: str, draft: Content | None) -> Content:
-    """Raises `performance.nothing_drafted`."""
-    if draft is None:
-        raise Rejected("performance.nothing_drafted", scorecard=code)
-    return draft
 
 
 def term_by_term(now: ScorecardTerms | None, then: ScorecardTerms) -> tuple[Difference, ...]:
@@ -180,10 +173,8 @@ async def publish_scorecard(code: Code, body: Publication, db: Read, handle: Han
     return await handle(scorecards, scorecard_id(code), PublishScorecard(metrics=terms, **body.model_dump()))
 
 
-@router.post("/{code}/draft/discarding", status_code=201, dependencies=[DECIDE])
-async def discard_draft(code: Code, body: Publication, handle: Handle) -> Receipt:
-    """The draft is not to be published."""
-    return await handle(scorecards, scorecard_id(code), DiscardDraft(**body.model_dump()))
+drafts = Drafts(router, scorecards, scorecard_id, {"code": Code}, DECIDE)
+drafts.discarding("discard_draft", Publication)
 
 
 @router.post("/{code}/replays", status_code=202, dependencies=[DECIDE])
@@ -193,7 +184,7 @@ async def replay_scorecard(
     """Runs a scorecard that is not published over every period that this one has evaluated: who would be in another
     band, how many, and what they sold. It answers with a job, and leaves nothing in any history."""
     state = (await db.state(scorecards, scorecard_id(code), scorecard=code)).state
-    content = body.proposed or drafted(code, state.draft)
+    content = body.proposed or drafted(state.draft, "performance", {"scorecard": code})
     metrics = await metric_terms(db, {line.metric for line in content.lines})
     terms_of(code, 0, content, metrics)
     return await begin(request, REPLAYS, "/replays", job_id, Proposal(code=code, content=content, metrics=metrics))

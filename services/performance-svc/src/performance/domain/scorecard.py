@@ -10,6 +10,7 @@ from typing import assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
+from engine.drafts import DiscardDraft, drafted
 from events import Event
 
 from performance.domain.card import Band, Bands, Content, Line, Lines, MinimumCohort, ScorecardTerms, terms_of
@@ -88,10 +89,6 @@ class PublishScorecard(Command):
     metrics: Mapping[str, MetricTerms]
 
 
-class DiscardDraft(Command):
-    pass
-
-
 ScorecardCommand = DraftScorecard | DefineScorecard | PublishScorecard | DiscardDraft
 
 
@@ -131,9 +128,8 @@ def defined(
 
 def publish(scorecard: Scorecard, code: str, command: PublishScorecard) -> list[ScorecardEvent]:
     """Raises `performance.nothing_drafted`, `performance.draft_changes_nothing`."""
-    if scorecard.draft is None:
-        raise Rejected("performance.nothing_drafted", scorecard=code)
-    published = defined(scorecard, code, scorecard.draft, command.metrics)
+    content = drafted(scorecard.draft, "performance", {"scorecard": code})
+    published = defined(scorecard, code, content, command.metrics)
     if not published:
         version = None if scorecard.terms is None else scorecard.terms.version
         raise Rejected("performance.draft_changes_nothing", scorecard=code, scorecard_version=version)

@@ -6,10 +6,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 from engine import Command, Rejected
+from engine.drafts import drafted
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
 from service import (
     Collection,
+    Drafts,
     Handle,
     HandlePut,
     HandleSeen,
@@ -32,17 +34,7 @@ from risk.domain.contingency import (
     StepStatus,
     contingencies,
 )
-from risk.domain.plan import (
-    DiscardPlanDraft,
-    DraftPlan,
-    Plan,
-    PlanContent,
-    PlanTerms,
-    PublishPlan,
-    RetirePlan,
-    plan_id,
-    plans,
-)
+from risk.domain.plan import DraftPlan, Plan, PlanContent, PlanTerms, plan_id, plans
 from risk.domain.words import Code, Reason
 
 plan_routes = APIRouter(prefix="/contingency-plans", tags=["contingency plans"])
@@ -163,12 +155,11 @@ async def draft_plan(code: Code, body: DraftedPlan, handle: HandlePut) -> Receip
 async def preview_plan(code: Code, db: Read) -> PlanPreview:
     """What publishing would change."""
     plan: Plan = (await db.state(plans, plan_id(code), plan=code)).state
-    if plan.draft is None:
-        raise Rejected("risk.nothing_drafted", plan=code)
+    draft = drafted(plan.draft, "risk", {"plan": code})
     now = set() if plan.terms is None else {step.code for step in plan.terms.steps}
-    then = {step.code for step in plan.draft.steps}
+    then = {step.code for step in draft.steps}
     open_flags = await db.fetch(
-        "select rule, severity from flags where status = 'open' and rule = any($1)", plan.draft.rules
+        "select rule, severity from flags where status = 'open' and rule = any($1)", draft.rules
     )
     running = "select count(*)::int from contingencies where plan = $1 and status = 'running'"
     return PlanPreview(
@@ -176,27 +167,18 @@ async def preview_plan(code: Code, db: Read) -> PlanPreview:
         steps_added=sorted(then - now),
         steps_removed=sorted(now - then),
         running=await db.fetchval(running, code),
-        flags_that_would_have=sum(plan.draft.asked_for_by(row["rule"], row["severity"]) for row in open_flags),
+        flags_that_would_have=sum(draft.asked_for_by(row["rule"], row["severity"]) for row in open_flags),
     )
 
 
-@plan_routes.post("/{code}/publication", status_code=201, dependencies=[DECIDE])
-async def publish_plan(code: Code, body: PlanPublication, handle: HandleSeen) -> Receipt:
-    """The draft is what is activated from now on. If-Match names the version that was looked at."""
-    return await handle(plans, plan_id(code), PublishPlan(**body.model_dump()))
-
-
-@plan_routes.post("/{code}/draft/discarding", status_code=201, dependencies=[DECIDE])
-async def discard_plan_draft(code: Code, body: PlanPublication, handle: Handle) -> Receipt:
-    """The draft is not to be published."""
-    return await handle(plans, plan_id(code), DiscardPlanDraft(**body.model_dump()))
-
-
-@plan_routes.post("/{code}/retirement", status_code=201, dependencies=[DECIDE])
-async def retire_plan(code: Code, body: PlanPublication, handle: Handle) -> Receipt:
-    """The plan is not activated any more; what runs goes on."""
-    return await handle(plans, plan_id(code), RetirePlan(**body.model_dump()))
-
+drafts = Drafts(plan_routes, plans, plan_id, {"code": Code}, DECIDE)
+drafts.publication(
+    "publish_plan",
+    "The draft is what is activated from now on. If-Match names the version that was looked at.",
+    PlanPublication,
+)
+drafts.discarding("discard_plan_draft", PlanPublication)
+drafts.retirement("retire_plan", "The plan is not activated any more; what runs goes on.", PlanPublication)
 
 plan_routes.add_api_route("", list_of(PLANS), methods=["GET"], dependencies=[READ])
 

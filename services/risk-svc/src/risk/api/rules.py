@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from uuid import UUID
 
-from engine import Command, Rejected, Rows
+from engine import Command, Rows
+from engine.drafts import drafted, next_version
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from service import (
     Collection,
-    Handle,
+    Drafts,
     HandlePut,
-    HandleSeen,
     Listing,
     Page,
     Read,
@@ -26,18 +26,7 @@ from service import (
 )
 
 from risk.api.shown import DECIDE, READ, FailureView, RuleView, rule_view
-from risk.domain.rule import (
-    DiscardRuleDraft,
-    DraftRule,
-    PublishRule,
-    RetireRule,
-    Rule,
-    RuleContent,
-    RuleTerms,
-    next_version,
-    rule_id,
-    rules,
-)
+from risk.domain.rule import DraftRule, Rule, RuleContent, RuleTerms, rule_id, rules
 from risk.domain.variables import FIGURE, VARIABLES, JudgedOn, Kind, Variable
 from risk.domain.words import Code
 from risk.gathering import OF_SALES, sales, within
@@ -132,11 +121,10 @@ async def draft_rule(code: Code, body: DraftedRule, handle: HandlePut) -> Receip
 async def preview_rule(code: Code, db: Read) -> RulePreview:
     """Which partners the draft would flag now, by all that was heard of them."""
     rule: Rule = (await db.state(rules, rule_id(code), rule=code)).state
-    if rule.draft is None:
-        raise Rejected("risk.nothing_drafted", rule=code)
+    draft = drafted(rule.draft, "risk", {"rule": code})
     query = "select distinct partner_id from flags where rule = $1 and status = 'open'"
     flagged_now = {row["partner_id"] for row in await db.fetch(query, code)}
-    replays = await replayed(db, next_version(rule, code, rule.draft))
+    replays = await replayed(db, next_version(RuleTerms, draft, rule.terms, code=code))
     would = [each for each in replays if each.open]
     broken = [each for each in replays if each.failures]
     return RulePreview(
@@ -175,24 +163,19 @@ def _previewed(replay: Replay, flagged_now: set[UUID]) -> PreviewedPartner:
     )
 
 
-@routes.post("/{code}/publication", status_code=201, dependencies=[DECIDE])
-async def publish_rule(code: Code, body: Publication, handle: HandleSeen) -> Receipt:
-    """The draft is the rule's next version. On evaluations it is judged as they come; on events every partner with
-    signals is judged at once. If-Match names the version that was looked at."""
-    return await handle(rules, rule_id(code), PublishRule(**body.model_dump()))
-
-
-@routes.post("/{code}/draft/discarding", status_code=201, dependencies=[DECIDE])
-async def discard_rule_draft(code: Code, body: Publication, handle: Handle) -> Receipt:
-    """The draft is not to be published."""
-    return await handle(rules, rule_id(code), DiscardRuleDraft(**body.model_dump()))
-
-
-@routes.post("/{code}/retirement", status_code=201, dependencies=[DECIDE])
-async def retire_rule(code: Code, body: Retirement, handle: Handle) -> Receipt:
-    """The rule raises and imposes nothing more; what it opened is still resolved and lifted by facts to come."""
-    return await handle(rules, rule_id(code), RetireRule(**body.model_dump()))
-
+drafts = Drafts(routes, rules, rule_id, {"code": Code}, DECIDE)
+drafts.publication(
+    "publish_rule",
+    "The draft is the rule's next version. On evaluations it is judged as they come; on events every partner with"
+    " signals is judged at once. If-Match names the version that was looked at.",
+    Publication,
+)
+drafts.discarding("discard_rule_draft", Publication)
+drafts.retirement(
+    "retire_rule",
+    "The rule raises and imposes nothing more; what it opened is still resolved and lifted by facts to come.",
+    Retirement,
+)
 
 routes.add_api_route("", list_of(RULES), methods=["GET"], dependencies=[READ])
 

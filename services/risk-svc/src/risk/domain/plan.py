@@ -9,6 +9,7 @@ from typing import Annotated, assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, Retire, content_of, next_version, publishable
 from events import Event
 from events.risk import Severity
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -99,19 +100,7 @@ class DraftPlan(Command):
     content: PlanContent
 
 
-class PublishPlan(Command):
-    pass
-
-
-class DiscardPlanDraft(Command):
-    pass
-
-
-class RetirePlan(Command):
-    pass
-
-
-PlanCommand = DraftPlan | PublishPlan | DiscardPlanDraft | RetirePlan
+PlanCommand = DraftPlan | Publish | DiscardDraft | Retire
 
 
 # -- state
@@ -143,13 +132,9 @@ def draft(plan: Plan, command: DraftPlan) -> list[PlanEvent]:
 def publish(plan: Plan, code: str) -> list[PlanEvent]:
     if plan.retired:
         raise Rejected("risk.plan_retired", plan=code)
-    if plan.draft is None:
-        raise Rejected("risk.nothing_drafted", plan=code)
-    version = 1 if plan.terms is None else plan.terms.version + 1
-    terms = PlanTerms(code=code, version=version, **dict(plan.draft))
-    if plan.terms is not None and terms == plan.terms.model_copy(update={"version": version}):
-        raise Rejected("risk.draft_changes_nothing", plan=code, plan_version=plan.terms.version)
-    return [PlanPublished(code=code, plan=terms)]
+    version = None if plan.terms is None else {"plan_version": plan.terms.version}
+    content = publishable(plan.draft, content_of(plan.terms, PlanContent), "risk", {"plan": code}, version)
+    return [PlanPublished(code=code, plan=next_version(PlanTerms, content, plan.terms, code=code))]
 
 
 def decide(command: PlanCommand, plan: Plan, now: datetime) -> list[PlanEvent]:
@@ -159,11 +144,11 @@ def decide(command: PlanCommand, plan: Plan, now: datetime) -> list[PlanEvent]:
     if code is None:
         raise Unknown("risk.plan_unknown")
     match command:
-        case PublishPlan():
+        case Publish():
             return publish(plan, code)
-        case DiscardPlanDraft():
+        case DiscardDraft():
             return [] if plan.draft is None else [PlanDraftDiscarded(code=code)]
-        case RetirePlan():
+        case Retire():
             return [] if plan.retired else [PlanRetired(code=code)]
         case _:
             assert_never(command)

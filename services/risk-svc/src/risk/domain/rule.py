@@ -9,6 +9,7 @@ from typing import Annotated, Any, assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, Retire, content_of, next_version, publishable
 from events import Event
 from events.risk import Severity
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -134,19 +135,7 @@ class DraftRule(Command):
     content: RuleContent
 
 
-class PublishRule(Command):
-    pass
-
-
-class DiscardRuleDraft(Command):
-    pass
-
-
-class RetireRule(Command):
-    pass
-
-
-RuleCommand = DraftRule | PublishRule | DiscardRuleDraft | RetireRule
+RuleCommand = DraftRule | Publish | DiscardDraft | Retire
 
 
 # -- state
@@ -196,18 +185,9 @@ def check(content: RuleContent) -> None:
 def publish(rule: Rule, code: str) -> list[RuleEvent]:
     if rule.retired:
         raise Rejected("risk.rule_retired", rule=code)
-    if rule.draft is None:
-        raise Rejected("risk.nothing_drafted", rule=code)
-    terms = next_version(rule, code, rule.draft)
-    if rule.terms is not None and terms == rule.terms.model_copy(update={"version": terms.version}):
-        raise Rejected("risk.draft_changes_nothing", rule=code, rule_version=rule.terms.version)
-    return [RulePublished(code=code, rule=terms)]
-
-
-def next_version(rule: Rule, code: str, content: RuleContent) -> RuleTerms:
-    """What the content would be published as."""
-    version = 1 if rule.terms is None else rule.terms.version + 1
-    return RuleTerms(code=code, version=version, **dict(content))
+    version = None if rule.terms is None else {"rule_version": rule.terms.version}
+    content = publishable(rule.draft, content_of(rule.terms, RuleContent), "risk", {"rule": code}, version)
+    return [RulePublished(code=code, rule=next_version(RuleTerms, content, rule.terms, code=code))]
 
 
 def decide(command: RuleCommand, rule: Rule, now: datetime) -> list[RuleEvent]:
@@ -217,11 +197,11 @@ def decide(command: RuleCommand, rule: Rule, now: datetime) -> list[RuleEvent]:
     if code is None:
         raise Unknown("risk.rule_unknown")
     match command:
-        case PublishRule():
+        case Publish():
             return publish(rule, code)
-        case DiscardRuleDraft():
+        case DiscardDraft():
             return [] if rule.draft is None else [RuleDraftDiscarded(code=code)]
-        case RetireRule():
+        case Retire():
             return [] if rule.retired else [RuleRetired(code=code)]
         case _:
             assert_never(command)

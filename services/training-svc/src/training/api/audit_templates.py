@@ -7,25 +7,18 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from engine import Rejected
+from engine import Command
+from engine.drafts import drafted
 from events.training import SectionScore
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from service import At, Collection, Handle, HandlePut, HandleSeen, Read, Receipt, history_of, list_of
+from service import At, Collection, Drafts, HandlePut, Read, Receipt, history_of, list_of
 
 from training.api.shown import DECIDE, READ, DifferenceView, shown_differences
 from training.audit_views import ANSWERS, CONTENT, templates_view
 from training.domain.audit_answers import Answers, ratings
 from training.domain.audit_scoring import score
-from training.domain.audit_template import (
-    DiscardTemplateDraft,
-    DraftTemplate,
-    PublishTemplate,
-    RetireTemplate,
-    TemplateContent,
-    audit_templates,
-    template_id,
-)
+from training.domain.audit_template import DraftTemplate, TemplateContent, audit_templates, template_id
 from training.domain.template_content import Content
 from training.domain.words import Code
 
@@ -138,9 +131,7 @@ where template = $1 and template_version = $2 and status = 'published' order by 
 async def preview_draft(code: Code, db: Read) -> DraftPreview:
     """What publishing would change. Audits that there are keep the version that they were scored by."""
     template = (await db.state(audit_templates, template_id(code), template=code)).state
-    draft, terms = template.draft, template.terms
-    if draft is None:
-        raise Rejected("training.nothing_drafted", template=code)
+    draft, terms = drafted(template.draft, "training", {"template": code}), template.terms
     rows = [] if terms is None else await db.fetch(AUDITS, code, terms.version)
     audits = (_under(draft, **row) for row in rows)
     return DraftPreview(
@@ -161,10 +152,20 @@ def _under(draft: Content, answers: bytes, **audit: Any) -> AuditUnderDraft:
     return AuditUnderDraft(under_the_draft=scored.total, would_pass=scored.passed, **audit)
 
 
-@router.post("/{code}/draft/discarding", status_code=201, dependencies=[DECIDE])
-async def discard_draft(code: Code, command: DiscardTemplateDraft, handle: Handle) -> Receipt:
-    """The draft is not to be published."""
-    return await handle(audit_templates, template_id(code), command)
+class DiscardTemplateDraft(Command):
+    pass
+
+
+class PublishTemplate(Command):
+    pass
+
+
+class RetireTemplate(Command):
+    pass
+
+
+drafts = Drafts(router, audit_templates, template_id, {"code": Code}, DECIDE)
+drafts.discarding("discard_draft", DiscardTemplateDraft)
 
 
 @router.post("/{code}/preview", dependencies=[READ])
@@ -175,17 +176,12 @@ async def preview_template(code: Code, body: Preview, db: Read) -> PreviewView:
     return PreviewView(of_draft=template.draft is not None, **vars(scored))
 
 
-@router.post("/{code}/publication", status_code=201, dependencies=[DECIDE])
-async def publish_template(code: Code, command: PublishTemplate, handle: HandleSeen) -> Receipt:
-    """Makes the draft the version that audits are scored by from now on. If-Match names the version that was seen."""
-    return await handle(audit_templates, template_id(code), command)
-
-
-@router.post("/{code}/retirement", status_code=201, dependencies=[DECIDE])
-async def retire_template(code: Code, command: RetireTemplate, handle: Handle) -> Receipt:
-    """Nothing is audited by it any more; audits that there are go on."""
-    return await handle(audit_templates, template_id(code), command)
-
+drafts.publication(
+    "publish_template",
+    "Makes the draft the version that audits are scored by from now on. If-Match names the version that was seen.",
+    PublishTemplate,
+)
+drafts.retirement("retire_template", "Nothing is audited by it any more; audits that there are go on.", RetireTemplate)
 
 router.add_api_route("", list_of(TEMPLATES), methods=["GET"], dependencies=[READ])
 

@@ -6,16 +6,15 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from engine import Command, Rejected, Unknown
+from engine import Command, Unknown
 from events.training import Sanction
 from fastapi import APIRouter
 from pydantic import BaseModel
 from service import (
     At,
     Collection,
-    Handle,
+    Drafts,
     HandlePut,
-    HandleSeen,
     Read,
     Receipt,
     Theirs,
@@ -26,14 +25,7 @@ from service import (
 
 from training.api.shown import DECIDE, READ, DifferenceView, Publication, shown_differences
 from training.conduct_views import CONDUCT, codes_view
-from training.domain.conduct_code import (
-    ConductContent,
-    DiscardConductDraft,
-    DraftConductCode,
-    PublishConductCode,
-    code_id,
-    conduct_codes,
-)
+from training.domain.conduct_code import ConductContent, DraftConductCode, code_id, conduct_codes
 from training.domain.words import Code
 
 router = APIRouter(prefix="/conduct-codes", tags=["conduct"])
@@ -100,9 +92,7 @@ async def draft_code(code: Code, body: DraftedCode, handle: HandlePut) -> Receip
 async def preview_code(code: Code, db: Read) -> ConductPreview:
     """What publishing would change. What was decided on stays; what is reported is judged by the version of then."""
     versions = (await db.state(conduct_codes, code_id(code), conduct_code=code)).state.versions
-    draft = versions.draft
-    if draft is None:
-        raise Rejected("training.nothing_drafted", version=versions.version)
+    draft = versions.to_look_at()
     return ConductPreview(
         code=code,
         version=versions.version + 1,
@@ -116,17 +106,13 @@ async def preview_code(code: Code, db: Read) -> ConductPreview:
     )
 
 
-@router.post("/{code}/publication", status_code=201, dependencies=[DECIDE])
-async def publish_code(code: Code, body: Publication, handle: HandleSeen) -> Receipt:
-    """What is reported from now on is judged by the draft. If-Match names the version that was looked at."""
-    return await handle(conduct_codes, code_id(code), PublishConductCode(**body.model_dump()))
-
-
-@router.post("/{code}/draft/discarding", status_code=201, dependencies=[DECIDE])
-async def discard_code(code: Code, body: Publication, handle: Handle) -> Receipt:
-    """The draft is not to be published."""
-    return await handle(conduct_codes, code_id(code), DiscardConductDraft(**body.model_dump()))
-
+drafts = Drafts(router, conduct_codes, code_id, {"code": Code}, DECIDE)
+drafts.publication(
+    "publish_code",
+    "What is reported from now on is judged by the draft. If-Match names the version that was looked at.",
+    Publication,
+)
+drafts.discarding("discard_code", Publication)
 
 router.add_api_route("", list_of(CODES), methods=["GET"], dependencies=[READ])
 

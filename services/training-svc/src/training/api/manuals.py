@@ -6,16 +6,16 @@ from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
-from engine import Command, Rejected
+from engine import Command
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from service import (
     At,
     Collection,
+    Drafts,
     Filter,
     Handle,
     HandlePut,
-    HandleSeen,
     Read,
     Receipt,
     Theirs,
@@ -26,15 +26,7 @@ from service import (
 
 from training.api.shown import DECIDE, READ, WRITE, DifferenceView, Publication, shown_differences
 from training.domain.acknowledgement import AcknowledgeManual, Acknowledgement, acknowledgements
-from training.domain.manual import (
-    DiscardManualDraft,
-    DraftManual,
-    ManualContent,
-    PublishManual,
-    RetireManual,
-    manual_id,
-    manuals,
-)
+from training.domain.manual import DraftManual, ManualContent, manual_id, manuals
 from training.domain.words import Code
 from training.support_views import MANUAL, acknowledgements_view, manuals_view
 
@@ -125,35 +117,27 @@ async def draft_manual(code: Code, body: DraftedManual, handle: HandlePut) -> Re
 async def preview_manual(code: Code, db: Read) -> ManualPreview:
     """What publishing would change, and whom it would reach."""
     versions = (await db.state(manuals, manual_id(code), manual=code)).state.versions
-    if versions.draft is None:
-        raise Rejected("training.nothing_drafted", version=versions.version)
+    draft = versions.to_look_at()
     return ManualPreview(
         code=code,
         version=versions.version + 1,
-        differences=shown_differences(versions.content, versions.draft),
-        partners=await db.fetchval(READERS, list(versions.draft.kinds)),
+        differences=shown_differences(versions.content, draft),
+        partners=await db.fetchval(READERS, list(draft.kinds)),
         waiting=await db.fetchval(WAITING, code),
     )
 
 
-@router.post("/{code}/publication", status_code=201, dependencies=[DECIDE])
-async def publish_manual(code: Code, body: Publication, handle: HandleSeen) -> Receipt:
-    """The draft is what partners of its kinds work by, and have to acknowledge. If-Match names the version of it that
-    was looked at."""
-    return await handle(manuals, manual_id(code), PublishManual(**body.model_dump()))
-
-
-@router.post("/{code}/draft/discarding", status_code=201, dependencies=[DECIDE])
-async def discard_manual(code: Code, body: Publication, handle: Handle) -> Receipt:
-    """The draft is not to be published."""
-    return await handle(manuals, manual_id(code), DiscardManualDraft(**body.model_dump()))
-
-
-@router.post("/{code}/retirement", status_code=201, dependencies=[DECIDE])
-async def retire_manual(code: Code, body: Publication, handle: Handle) -> Receipt:
-    """Nobody works by it any more: no partner is asked for it from now on."""
-    return await handle(manuals, manual_id(code), RetireManual(**body.model_dump()))
-
+drafts = Drafts(router, manuals, manual_id, {"code": Code}, DECIDE)
+drafts.publication(
+    "publish_manual",
+    "The draft is what partners of its kinds work by, and have to acknowledge. If-Match names the version of it that"
+    " was looked at.",
+    Publication,
+)
+drafts.discarding("discard_manual", Publication)
+drafts.retirement(
+    "retire_manual", "Nobody works by it any more: no partner is asked for it from now on.", Publication
+)
 
 router.add_api_route("", list_of(MANUALS), methods=["GET"], dependencies=[READ])
 

@@ -11,6 +11,7 @@ from typing import Annotated, assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, Retire
 from events import Event
 from events.days import TimeZone
 from events.training import PeriodKind
@@ -135,19 +136,7 @@ class DraftTemplate(TemplateContent):
     code: Code
 
 
-class DiscardTemplateDraft(Command):
-    pass
-
-
-class PublishTemplate(Command):
-    pass
-
-
-class RetireTemplate(Command):
-    pass
-
-
-TemplateCommand = DraftTemplate | DiscardTemplateDraft | PublishTemplate | RetireTemplate
+TemplateCommand = DraftTemplate | DiscardDraft | Publish | Retire
 
 
 # -- state
@@ -222,11 +211,11 @@ def decide(command: TemplateCommand, template: AuditTemplate, now: datetime) -> 
     match command:
         case DraftTemplate():
             return draft(template, command)
-        case DiscardTemplateDraft():
+        case DiscardDraft():
             return discard(template)
-        case PublishTemplate():
+        case Publish():
             return publish(template)
-        case RetireTemplate():
+        case Retire():
             return retire(template)
         case _:
             assert_never(command)

@@ -8,6 +8,7 @@ from typing import Annotated, Self, assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Unknown
+from engine.drafts import DiscardDraft, Publish
 from events import Event
 from events.days import TimeZone, day_in
 from events.training import Sanction, Severity
@@ -118,15 +119,7 @@ class DraftConductCode(Command):
     content: ConductContent
 
 
-class DiscardConductDraft(Command):
-    pass
-
-
-class PublishConductCode(Command):
-    pass
-
-
-CodeCommand = DraftConductCode | DiscardConductDraft | PublishConductCode
+CodeCommand = DraftConductCode | DiscardDraft | Publish
 
 
 # -- state, decide and evolve
@@ -166,9 +159,9 @@ def decide(command: CodeCommand, conduct: ConductCode, now: datetime) -> list[Co
     if code is None:
         raise Unknown("training.conduct_code_unknown")
     match command:
-        case DiscardConductDraft():
+        case DiscardDraft():
             return [] if conduct.versions.draft is None else [ConductCodeDraftDiscarded(code=code)]
-        case PublishConductCode():
+        case Publish():
             return publish(conduct, code, now)
         case _:
             assert_never(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from engine import Rejected
+from engine.drafts import drafted, publishable
 
 C = TypeVar("C")
 
@@ -24,8 +24,8 @@ class Drafted(Generic[C]):
 
     def to_publish(self) -> C:
         """The draft. Raises `training.nothing_drafted`, `training.draft_changes_nothing`."""
-        if self.draft is None:
-            raise Rejected("training.nothing_drafted", version=self.version)
-        if self.draft == self.content:
-            raise Rejected("training.draft_changes_nothing", version=self.version)
-        return self.draft
+        return publishable(self.draft, self.content, "training", {"version": self.version})
+
+    def to_look_at(self) -> C:
+        """The draft. Raises `training.nothing_drafted`."""
+        return drafted(self.draft, "training", {"version": self.version})

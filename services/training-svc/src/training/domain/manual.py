@@ -8,6 +8,7 @@ from typing import Annotated, assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, Retire
 from events import Event
 from events.days import TimeZone, day_in
 from events.partner import PartnerKind
@@ -90,14 +91,6 @@ class DraftManual(Command):
     content: ManualContent
 
 
-class DiscardManualDraft(Command):
-    pass
-
-
-class PublishManual(Command):
-    pass
-
-
 class SendManual(Command):
     """Another page of partners, up to this one, was asked."""
 
@@ -105,11 +98,7 @@ class SendManual(Command):
     through: UUID
 
 
-class RetireManual(Command):
-    pass
-
-
-ManualCommand = DraftManual | DiscardManualDraft | PublishManual | SendManual | RetireManual
+ManualCommand = DraftManual | DiscardDraft | Publish | SendManual | Retire
 
 
 # -- state, decide and evolve
@@ -163,13 +152,13 @@ def decide(command: ManualCommand, manual: Manual, now: datetime) -> list[Manual
     if code is None:
         raise Unknown("training.manual_unknown")
     match command:
-        case DiscardManualDraft():
+        case DiscardDraft():
             return [] if manual.versions.draft is None else [ManualDraftDiscarded(code=code)]
-        case PublishManual():
+        case Publish():
             return publish(manual, code, now)
         case SendManual():
             return send(manual, code, command)
-        case RetireManual():
+        case Retire():
             return [] if manual.retired else [ManualRetired(code=code)]
         case _:
             assert_never(command)
