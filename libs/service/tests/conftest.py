@@ -142,6 +142,10 @@ class MemoryEngine:
     async def migrate(self) -> None:
         self.calls.append(("migrate",))
 
+    async def migrated(self) -> bool:
+        self.calls.append(("migrated",))
+        return ("migrate",) in self.calls
+
     async def start(self) -> None:
         self.calls.append(("start",))
 

@@ -127,9 +127,10 @@ def cauce(make_real, monkeypatch, database, kafka):
     return call
 
 
-async def test_the_command_line_migrates_again_and_again(cauce):
+async def test_the_command_line_migrates_again_and_again_and_tells_of_it(cauce):
     for _ in range(2):
         assert "the database and the topics are ready" in await cauce("migrate", "lending")
+    assert "the database and the topics are ready" in await cauce("migrate", "lending", "--check")
 
 
 async def test_the_command_line_shows_a_stream_and_rebuilds_a_view_while_the_service_runs(real, connect, cauce):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -95,6 +96,35 @@ async def migrate(url: str, schema: str, then: Callable[[asyncpg.Connection[Any]
             except asyncpg.DeadlockDetectedError:
                 await asyncio.sleep(0.1)
         await then(connection)
+    finally:
+        await connection.close()
+
+
+async def note_migrated(url: str, made: str) -> None:
+    async with _connected(url) as connection:
+        await connection.execute(
+            "insert into migration (made) values ($1) on conflict (made) do update set at = clock_timestamp()", made
+        )
+
+
+async def is_migrated(url: str, made: str) -> bool:
+    """Whether that was noted. Where there is no database yet, or none that lets us in, it was not."""
+    try:
+        async with _connected(url) as connection:
+            return bool(await connection.fetchval("select exists (select from migration where made = $1)", made))
+    except (
+        asyncpg.UndefinedTableError,
+        asyncpg.InvalidCatalogNameError,
+        asyncpg.InvalidAuthorizationSpecificationError,
+    ):
+        return False
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        yield connection
     finally:
         await connection.close()
 

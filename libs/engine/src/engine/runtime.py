@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid4
 
@@ -18,7 +19,7 @@ from events import CATALOGUE, Topic, state_topic, topic
 from pydantic import TypeAdapter
 
 from engine.commands import Commands
-from engine.database import assert_settings, migrate, open_pool
+from engine.database import assert_settings, is_migrated, migrate, note_migrated, open_pool
 from engine.decider import Decider, Rejected
 from engine.errors import Unavailable
 from engine.facts import Context, Fact, Receipt
@@ -159,9 +160,7 @@ class Engine:
     async def migrate(self) -> None:
         """Schema, functions, view tables and topics. Safe to repeat, and to run twice at once."""
         await migrate(self._postgres_url, SCHEMA + self.tables, self._builds().migrate)
-        topics = [topic(service) for service in sorted({self.service, *self._heard})]
-        states = [state_topic(self.service)] if self._states else []
-        for each in (*topics, *states, *self.topics):
+        for each in self._needed:
             await create_topic(
                 self._kafka,
                 self._prefix + each.name,
@@ -169,6 +168,24 @@ class Engine:
                 configs=each.configs(self.tuning.replication),
                 replication=self.tuning.replication,
             )
+        await note_migrated(self._postgres_url, self._made)
+
+    async def migrated(self) -> bool:
+        """Whether `migrate` of just this release has been done here, by whomever."""
+        return await is_migrated(self._postgres_url, self._made)
+
+    @property
+    def _needed(self) -> list[Topic]:
+        """The topics that have to be there."""
+        topics = [topic(service) for service in sorted({self.service, *self._heard})]
+        return [*topics, *([state_topic(self.service)] if self._states else []), *self.topics]
+
+    @property
+    def _made(self) -> str:
+        """What `migrate` makes, told apart from what it makes in other releases."""
+        views = [f"{view.name} {view.version}" for view in self._views]
+        made = [SCHEMA, self.tables, *views, *(self._prefix + each.name for each in self._needed)]
+        return sha256("\n".join(made).encode()).hexdigest()
 
     def _builds(self) -> ViewBuilds:
         return ViewBuilds(self.service, self.store, self._views)

@@ -176,6 +176,12 @@ create table if not exists pod (
     seen_at  timestamptz not null default clock_timestamp()
 );
 
+-- What each release's `migrate` was done with here: a process of that release may start.
+create table if not exists migration (
+    made  text primary key,
+    at    timestamptz not null default clock_timestamp()
+);
+
 -- The keys of the people whom events speak of, each wrapped by a key from the environment. An erased one keeps its row,
 -- so that it can never get a key again. Without autovacuum's leave a destroyed key would linger in dead rows for long.
 create table if not exists subject_key (

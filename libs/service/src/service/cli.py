@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from types import FrameType
 from typing import Annotated, Any, NoReturn, TypeVar
 from uuid import UUID
@@ -73,14 +74,41 @@ def run(name: Own) -> None:
 
 
 @app.command()
-def migrate(name: Own) -> None:
-    """Makes or brings up to date a service's tables and topics. Safe to repeat.
+def migrate(
+    name: Own,
+    check: Annotated[bool, typer.Option("--check", help="Only look; make nothing.")] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, help="With --check: seconds that somebody else may still take for it.")
+    ] = 0,
+) -> None:
+    """Makes or brings up to date a service's tables and topics. Safe to repeat, and to run many times at once.
 
-    Example: [b]cauce migrate partner[/b]
+    With --check it only says whether this release of the service may start; exit 1 if not.
+    Example: [b]cauce migrate partner[/b], or, where that is done elsewhere,
+    [b]cauce migrate partner --check --wait 300[/b]
     """
     with sentences():
-        asyncio.run(_engine(name, needs_kafka=True).migrate())
+        engine = _engine(name, needs_kafka=True)
+        if not check:
+            asyncio.run(engine.migrate())
+        elif not asyncio.run(_migrated(engine, wait)):
+            fail(f"{name} is not migrated to this release yet: cauce migrate {name} does it.")
     out.print(f"{name}: the database and the topics are ready.")
+
+
+async def _migrated(engine: Engine, wait: float) -> bool:
+    """Looks once a second for so long, also where the database is away meanwhile."""
+    deadline = monotonic() + wait
+    while True:
+        try:
+            if await engine.migrated():
+                return True
+        except Exception as error:
+            if not passes(error) or monotonic() >= deadline:
+                raise
+        if monotonic() >= deadline:
+            return False
+        await asyncio.sleep(1)
 
 
 @app.command()
