@@ -226,7 +226,7 @@ class Loader(yaml.CSafeLoader):
     """YAML 1.1 has a type for a bare `=`, which some definitions list among the values of an enum."""
 
 
-Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: str(node.value))
 
 
 def definitions() -> Iterator[dict[str, Any]]:
