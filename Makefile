@@ -3,10 +3,10 @@ PYTHON ?= python3
 PY := .venv/bin/python
 ROLE ?= channel-manager
 JOBS ?= 2
-SOURCES := $(wildcard libs/*/src services/*/src) sample tests bench faults
+SOURCES := $(wildcard libs/*/src services/*/src) sample tests bench faults deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help install run scenario stop test bench faults faults-long lint types boundaries docs lock token doctor clean
+.PHONY: help install run scenario stop test bench faults faults-long verify-deploy lint types boundaries docs lock token doctor clean
 
 # This list.
 help:
@@ -44,6 +44,10 @@ faults: install
 # The same with 300 faults, with crashes of Kafka, dumps and restores; writes faults/RESULTS.md.
 faults-long: install
 	@$(PY) -m faults --long $(ARGS)
+
+# What lies in deploy/: statically, and live where there is an engine or a cluster. ARGS="--only static", ARGS=--help
+verify-deploy: install
+	@$(PY) -m deploy.check $(ARGS)
 
 # Style and likely mistakes.
 lint: install

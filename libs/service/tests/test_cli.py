@@ -202,6 +202,20 @@ def test_the_service_may_be_named_by_its_image(cauce, installed, engine, environ
     assert said(cauce("migrate", "nowhere")).startswith("There is no service 'nowhere'")
 
 
+def test_whether_a_service_is_migrated_can_be_asked_and_waited_for(cauce, installed, engine, environment):
+    result = cauce("migrate", "lending", "--check")
+    assert result.exit_code == 1
+    assert said(result) == "lending is not migrated to this release yet: cauce migrate lending does it."
+
+    async def meanwhile(_):
+        await engine.migrate()
+
+    environment.setattr(cli.asyncio, "sleep", meanwhile)
+    result = cauce("migrate", "lending", "--check", "--wait", "60")
+    assert result.exit_code == 0
+    assert said(result) == "lending: the database and the topics are ready."
+
+
 def test_a_view_is_rebuilt_with_progress(cauce, installed, engine, lending):
     asyncio.run(filled(engine, lending))
     result = cauce("view", "rebuild", "lending", "loans")

@@ -1,0 +1,1 @@
+"""How Cauce runs elsewhere than on a developer's machine, and the check of it."""

@@ -1,0 +1,1 @@
+"""`make verify-deploy`: that what lies in deploy/ does what is said of it."""
