@@ -182,20 +182,6 @@ def test_a_service_is_migrated(cauce, installed, engine):
     assert engine.calls == [("migrate",)]
 
 
-def test_whether_a_service_is_migrated_can_be_asked_and_waited_for(cauce, installed, engine, environment):
-    result = cauce("migrate", "lending", "--check")
-    assert result.exit_code == 1
-    assert said(result) == "lending is not migrated to this release yet: cauce migrate lending does it."
-
-    async def meanwhile(_):
-        await engine.migrate()
-
-    environment.setattr(cli.asyncio, "sleep", meanwhile)
-    result = cauce("migrate", "lending", "--check", "--wait", "60")
-    assert result.exit_code == 0
-    assert said(result) == "lending: the database and the topics are ready."
-
-
 def test_the_service_may_be_named_by_its_image(cauce, installed, engine, environment):
     environment.setenv("CAUCE_SERVICE", "lending")
     assert said(cauce("migrate")) == "lending: the database and the topics are ready."

@@ -166,9 +166,7 @@ def test_a_rule_is_retired_once_and_its_code_is_not_used_again() -> None:
         scenario(rules, given=[*IN_FORCE, RETIRED], when=command, at=NOW, then=refusal)
 
 
-@pytest.mark.parametrize(
-    "command", [Publish(), DiscardDraft(), Retire()], ids=["publish", "drop", "retire"]
-)
+@pytest.mark.parametrize("command", [Publish(), DiscardDraft(), Retire()], ids=["publish", "drop", "retire"])
 def test_a_rule_that_does_not_exist_is_unknown(command: Any) -> None:
     scenario(rules, when=command, at=NOW, then=Unknown("risk.rule_unknown"))
 

@@ -61,9 +61,7 @@ def test_without_anything_new_there_is_nothing_to_publish() -> None:
     scenario(manuals, given=given, when=Publish(), at=NOW, then=none)
     newer = ManualDrafted(code="operations", content=content(summary="Second."))
     back = [*given, newer, DRAFTED]
-    scenario(
-        manuals, given=back, when=Publish(), at=NOW, then=Rejected("training.draft_changes_nothing", version=1)
-    )
+    scenario(manuals, given=back, when=Publish(), at=NOW, then=Rejected("training.draft_changes_nothing", version=1))
     discarded = ManualDraftDiscarded(code="operations")
     scenario(manuals, given=[*given, newer], when=DiscardDraft(), at=NOW, then=discarded)
     scenario(manuals, given=[*given, newer, discarded], when=DiscardDraft(), at=NOW, then=[])
@@ -96,9 +94,7 @@ def test_a_retired_manual_has_no_next_version() -> None:
     scenario(manuals, given=given, when=SendManual(version=1, through=UUID(int=1)), at=NOW, then=[])
 
 
-@pytest.mark.parametrize(
-    "command", [Publish(), DiscardDraft(), Retire()], ids=lambda c: type(c).__name__
-)
+@pytest.mark.parametrize("command", [Publish(), DiscardDraft(), Retire()], ids=lambda c: type(c).__name__)
 def test_a_manual_that_nobody_drafted_is_unknown(command: Any) -> None:
     scenario(manuals, when=command, at=NOW, then=Unknown("training.manual_unknown"))
 

@@ -62,7 +62,7 @@ def drafted(draft: C | None, service: str, about: Mapping[str, Any] | None = Non
     return draft
 
 
-def next_version(kind: Callable[..., T], content: BaseModel, last: Version | None, **key: Any) -> T:
+def next_version(kind: Callable[..., T], content: BaseModel, last: Version | None, /, **key: Any) -> T:
     """The content as it would be published: what it says, whose it is (`key`), and the number after the last."""
     return kind(**key, version=1 if last is None else last.version + 1, **dict(content))
 

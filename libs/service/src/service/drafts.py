@@ -1,5 +1,5 @@
-"""The routes that are the same for whatever is kept in versions: its draft is published or discarded, and it is retired.
-What a draft says, and what a preview of it tells, is each noun's own."""
+"""The routes that are the same for whatever is kept in versions: its draft is published or discarded, and it is
+retired. What a draft says, and what a preview of it tells, is each noun's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine import Command, Decider, Receipt
 from engine.drafts import DiscardDraft, Publish, Retire
 from fastapi import APIRouter, params
 
-from service.handling import Handle, Handling, HandleSeen
+from service.handling import Handle, HandleSeen, Handling
 
 
 @dataclass(frozen=True)

@@ -135,9 +135,7 @@ drafts.publication(
     Publication,
 )
 drafts.discarding("discard_manual", Publication)
-drafts.retirement(
-    "retire_manual", "Nobody works by it any more: no partner is asked for it from now on.", Publication
-)
+drafts.retirement("retire_manual", "Nobody works by it any more: no partner is asked for it from now on.", Publication)
 
 router.add_api_route("", list_of(MANUALS), methods=["GET"], dependencies=[READ])
 
