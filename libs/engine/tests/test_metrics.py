@@ -140,10 +140,10 @@ async def test_a_rebuild_shows_the_share_that_it_has_read(make_engine: MakeEngin
     gate = failpoints.pause("consumer_committed")
     rebuilding = asyncio.create_task(engine.rebuild("partners", lambda done, total: None))
     await gate.reached.wait()
-    await until(lambda: 0 < value(engine, "cauce_view_rebuild_progress", view="partners") < 1, what="a share")
+    await until(lambda: 0 < value(engine, "cauce_view_rebuild_progress_ratio", view="partners") < 1, what="a share")
     gate.open()
     await rebuilding
-    await until(lambda: value(engine, "cauce_view_rebuild_progress", view="partners") == 1, what="all of it")
+    await until(lambda: value(engine, "cauce_view_rebuild_progress_ratio", view="partners") == 1, what="all of it")
 
 
 async def test_what_is_gone_is_no_longer_measured(make_engine: MakeEngine) -> None:
