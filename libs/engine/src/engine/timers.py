@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -29,6 +30,36 @@ _NEXT = (
     "select s.backfill_reached, t.* from store s left join lateral"
     " (select * from timer where error is null order by due_at, owner, key limit 1) t on true"
 )
+
+
+_WAITING = (
+    "select owner as subscription, key, due_at, error from timer, store where error is not null"
+    " or due_at < coalesce(backfill_reached, clock_timestamp()) - interval '10 s'"
+    " order by error is null, due_at, owner, key limit $1"
+)
+
+
+@dataclass(frozen=True)
+class WaitingTimer:
+    """Set aside, because of an `error`, or due and not fired."""
+
+    subscription: str
+    key: str
+    due_at: datetime
+    error: str | None
+
+
+async def waiting(db: Db, limit: int) -> list[WaitingTimer]:
+    """Those that were set aside, then those that are overdue; the longest due first."""
+    return [WaitingTimer(**row) for row in await db.fetch(_WAITING, limit)]
+
+
+async def let_fire_again(db: Db, subscription: str, key: str) -> bool:
+    """False if no such timer was set aside. It fires in the worker that holds the lease."""
+    status = await db.execute(
+        "update timer set error = null where owner = $1 and key = $2 and error is not null", subscription, key
+    )
+    return bool(status == "UPDATE 1")
 
 
 class Timers:
