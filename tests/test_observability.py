@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import typer.main
 import yaml
-from deploy.observability import alerting, dashboards
-from deploy.observability.alerting import AskedForNothing, labels_of
 from devstack.services import SERVICES
 from fastapi import FastAPI
 from service import cli
 from service.matrix import unstarted
 from service.metrics_catalogue import Metric, by_service, page
+
+from deploy.observability import alerting, dashboards
+from deploy.observability.alerting import AskedForNothing, labels_of
 
 ROOT = Path(__file__).parents[1]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
@@ -128,9 +129,7 @@ def test_dashboards_ask_for_what_is_there(known: dict[str, frozenset[str]]) -> N
         ("rate(cauce_append_seconds[5m])", "no metric cauce_append_seconds"),
     ],
 )
-def test_an_expression_that_asks_for_nothing_is_caught(
-    expr: str, why: str, known: dict[str, frozenset[str]]
-) -> None:
+def test_an_expression_that_asks_for_nothing_is_caught(expr: str, why: str, known: dict[str, frozenset[str]]) -> None:
     with pytest.raises(AskedForNothing, match=why):
         labels_of(expr, known)
 
@@ -288,7 +287,11 @@ def _wrong_with_route(method: str, target: str, apps: list[FastAPI]) -> str | No
 
 def test_what_a_runbook_calls_by_name_is_in_the_code(metrics: set[Metric]) -> None:
     """Lines of the log, codes, tables and settings: whatever is written `like_this`."""
-    sources = [*ROOT.glob("libs/*/src/**/*.py"), *ROOT.glob("libs/*/src/**/*.sql"), *ROOT.glob("services/*/src/**/*.py")]
+    sources = [
+        *ROOT.glob("libs/*/src/**/*.py"),
+        *ROOT.glob("libs/*/src/**/*.sql"),
+        *ROOT.glob("services/*/src/**/*.py"),
+    ]
     code = "\n".join(source.read_text() for source in sources)
     known = {name for metric in metrics for name in metric.series}
     postgres = {"max_connections", "transaction_timeout", "pg_roles"}

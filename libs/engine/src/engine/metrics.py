@@ -79,9 +79,7 @@ class Metrics:
 
         self.relayed = counter("cauce_events_relayed", "Events sent to Kafka.")
         self.relay_leader = gauge("cauce_relay_leader", "1 where this process is the relay.")
-        self.relay_refused = gauge(
-            "cauce_relay_refused", "1 while the relay stands before what it cannot get past."
-        )
+        self.relay_refused = gauge("cauce_relay_refused", "1 while the relay stands before what it cannot get past.")
         self.relay_failures = counter(
             "cauce_relay_failures",
             "Times that the relay let go: `fenced` by another, Kafka or Postgres `unavailable`, or `refused` for good.",
@@ -91,9 +89,7 @@ class Metrics:
         self.relay_lag_seconds = gauge("cauce_relay_lag_seconds", "Age of the oldest event not yet on the topic.")
         self.ghosts = gauge("cauce_ghost_events", "Events on the topic that a restored store does not have.")
 
-        self.consumer_lag = gauge(
-            "cauce_consumer_lag_events", "Records not yet handled.", "subscription", "source"
-        )
+        self.consumer_lag = gauge("cauce_consumer_lag_events", "Records not yet handled.", "subscription", "source")
         self.handled = counter(
             "cauce_consumer_handled",
             "Records that this process is through with, parked ones and repeats included.",

@@ -1,4 +1,4 @@
-"""What the services measure, as tables: docs/metrics.md is made by `python -m service.metrics_catalogue partner ...`."""
+"""What the services measure, as tables: `python -m service.metrics_catalogue partner ...` makes docs/metrics.md."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Metric:
 
     @property
     def unit(self) -> str:
-        return UNITS.get(self.name.removesuffix("_total").rpartition("_")[2], "count")
+        either = "0 or 1" if self.says.startswith("1 ") else "count"
+        return UNITS.get(self.name.removesuffix("_total").rpartition("_")[2], either)
 
     @property
     def series(self) -> dict[str, tuple[str, ...]]:
