@@ -135,7 +135,7 @@ def test_an_expression_that_asks_for_nothing_is_caught(expr: str, why: str, know
 
 
 def test_what_is_no_expression_is_caught(known: dict[str, frozenset[str]]) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match="expected type matrix"):
         labels_of("rate(cauce_ready)", known)
 
 
@@ -203,7 +203,7 @@ def test_the_table_of_alerts_is_that_of_the_rules() -> None:
 
 
 def steps(text: str) -> Iterator[str]:
-    """What a runbook tells to do: each line of its blocks, without what is said of it, and commands within sentences."""
+    """What a runbook tells to do: the lines of its blocks, without what is said of them, and commands in sentences."""
     for line in re.findall(r"^    (\S.*)$", text, re.MULTILINE):
         yield re.split(r" {2,}", line)[0]
     for said in re.findall(r"(?<!`)`([^`]+)`", re.sub(r"^    .*$", "", text, flags=re.MULTILINE)):
@@ -287,12 +287,8 @@ def _wrong_with_route(method: str, target: str, apps: list[FastAPI]) -> str | No
 
 def test_what_a_runbook_calls_by_name_is_in_the_code(metrics: set[Metric]) -> None:
     """Lines of the log, codes, tables and settings: whatever is written `like_this`."""
-    sources = [
-        *ROOT.glob("libs/*/src/**/*.py"),
-        *ROOT.glob("libs/*/src/**/*.sql"),
-        *ROOT.glob("services/*/src/**/*.py"),
-    ]
-    code = "\n".join(source.read_text() for source in sources)
+    ours = ("libs/*/src/**/*.py", "libs/*/src/**/*.sql", "services/*/src/**/*.py")
+    code = "\n".join(source.read_text() for pattern in ours for source in ROOT.glob(pattern))
     known = {name for metric in metrics for name in metric.series}
     postgres = {"max_connections", "transaction_timeout", "pg_roles"}
     for book, text in BOOKS.items():

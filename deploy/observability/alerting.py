@@ -75,10 +75,11 @@ def labels_of(expr: str, known: Mapping[str, frozenset[str]]) -> frozenset[str]:
 def _labels(node: Any, known: Mapping[str, frozenset[str]]) -> frozenset[str]:
     match node:
         case promql.VectorSelector():
-            if node.name not in known:
-                raise AskedForNothing(f"there is no metric {node.name}")
-            found = known[node.name] | OF_TARGETS
-            _are_there((matcher.name for matcher in node.matchers.matchers), found, node.name)
+            name = node.name or str(node)
+            if name not in known:
+                raise AskedForNothing(f"there is no metric {name}")
+            found = known[name] | OF_TARGETS
+            _are_there((matcher.name for matcher in node.matchers.matchers), found, name)
             return found
         case promql.MatrixSelector():
             return _labels(node.vector_selector, known)
