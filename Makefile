@@ -62,7 +62,7 @@ types: install
 boundaries: install
 	@.venv/bin/lint-imports --no-cache
 
-# Pins the schema of every new or changed event, and writes docs/events.md, docs/asyncapi.json, docs/asyncapi.html and docs/reactions.md.
+# Pins the schema of every new or changed event, and writes what is made from the code: pages of docs/, dashboards.
 docs: install
 	@$(PY) -m events pin
 	@$(PY) -m events catalogue > docs/events.md
@@ -70,6 +70,8 @@ docs: install
 	@$(PY) -m events html > docs/asyncapi.html
 	@$(PY) -m service.matrix partner contract training performance risk > docs/routes.md
 	@$(PY) -m service.reactions partner contract training performance risk > docs/reactions.md
+	@$(PY) -m service.metrics_catalogue partner contract training performance risk > docs/metrics.md
+	@$(PY) -m deploy.observability.dashboards
 
 # Pins the newest versions of everything, with hashes. Run the tests before you commit it.
 lock: install

@@ -40,6 +40,9 @@ async def test_appended_events_and_commands_are_counted_by_outcome(make_engine: 
     assert value(engine, "cauce_commands_total", outcome="accepted") == 5
     assert value(engine, "cauce_commands_total", outcome="repeat") == 1
     assert value(engine, "cauce_commands_total", outcome="refused") == 1
+    assert value(engine, "cauce_append_conflicts_total", by="command") >= 1
+    assert value(engine, "cauce_append_seconds_count") == value(engine, "cauce_postgres_connection_wait_seconds_count")
+    assert value(engine, "cauce_append_seconds_count") >= 5
 
 
 async def test_the_relays_lag_in_events_and_seconds_grows_while_it_stands_and_goes_back(
@@ -140,10 +143,10 @@ async def test_a_rebuild_shows_the_share_that_it_has_read(make_engine: MakeEngin
     gate = failpoints.pause("consumer_committed")
     rebuilding = asyncio.create_task(engine.rebuild("partners", lambda done, total: None))
     await gate.reached.wait()
-    await until(lambda: 0 < value(engine, "cauce_view_rebuild_progress", view="partners") < 1, what="a share")
+    await until(lambda: 0 < value(engine, "cauce_view_rebuild_progress_ratio", view="partners") < 1, what="a share")
     gate.open()
     await rebuilding
-    await until(lambda: value(engine, "cauce_view_rebuild_progress", view="partners") == 1, what="all of it")
+    await until(lambda: value(engine, "cauce_view_rebuild_progress_ratio", view="partners") == 1, what="all of it")
 
 
 async def test_what_is_gone_is_no_longer_measured(make_engine: MakeEngine) -> None:
@@ -158,3 +161,62 @@ async def test_what_is_gone_is_no_longer_measured(make_engine: MakeEngine) -> No
         lambda: value(risk, "cauce_consumer_lag_events", subscription="risk.heard.g1", source="partner") == -1,
         what="the old build's lag is gone",
     )
+
+
+async def test_a_subscription_counts_what_it_is_through_with_how_late_and_what_it_tried_again(
+    make_engine: MakeEngine,
+) -> None:
+    failpoints = Failpoints()
+    partner = await make_engine()
+    risk = await make_engine("risk", policies=[example.mirror_policy], failpoint=failpoints)
+    await joined(risk)
+    failpoints.fail("consumer_effect", OSError("a line that was cut"), Conflict("a stream", expected=1))
+    id = await open_partner(partner)
+    await suspend(partner, id)
+    assert await partner.published((await partner.log()).head, 10)
+    assert await risk.handled("risk.mirror", 10)
+    of = {"subscription": "risk.mirror"}
+    assert value(risk, "cauce_consumer_handled_total", source="partner", **of) == 2
+    assert 1 <= value(risk, "cauce_consumer_delay_seconds_count", **of) <= 2
+    assert value(risk, "cauce_consumer_delay_seconds_sum", **of) > 0
+    assert value(risk, "cauce_consumer_retries_total", **of) == 1
+    assert value(risk, "cauce_append_conflicts_total", by="subscription") == 1
+
+
+async def test_what_a_process_does_not_reach_is_said_and_so_is_its_return(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await make_engine(measure_seconds=QUICK)
+
+    def up(dependency: str) -> float:
+        return value(engine, "cauce_dependency_up", dependency=dependency)
+
+    await until(lambda: (up("postgres"), up("kafka")) == (1, 1), what="both are there")
+
+    async def away(*_: Any) -> None:
+        raise OSError("a line that was cut")
+
+    for dependency, asks in (("postgres", "_measure_store"), ("kafka", "_see_topic")):
+        with monkeypatch.context() as patch:
+            patch.setattr(engine.progress, asks, away)
+            await until(lambda each=dependency: up(each) == 0, what=f"{dependency} is away")
+            other = {"postgres": "kafka", "kafka": "postgres"}[dependency]
+            assert up(other) == 1
+        await until(lambda each=dependency: up(each) == 1, what=f"{dependency} is back")
+
+
+async def test_a_process_says_whether_it_is_ready_and_what_it_has_of_its_pool(make_engine: MakeEngine) -> None:
+    engine = await make_engine(start=False, pool_size=5)
+    assert value(engine, "cauce_ready") == 0
+    await engine.start()
+    await until(lambda: value(engine, "cauce_ready") == 1, what="ready")
+    assert value(engine, "cauce_postgres_connections_max") == 5
+    async with engine.acquire(), engine.acquire():
+        assert value(engine, "cauce_postgres_connections", state="used") >= 2
+        opened = value(engine, "cauce_postgres_connections", state="used")
+        assert opened + value(engine, "cauce_postgres_connections", state="idle") <= 5
+
+
+async def test_a_process_looks_how_late_its_event_loop_is(make_engine: MakeEngine) -> None:
+    engine = await make_engine()
+    await until(lambda: value(engine, "cauce_event_loop_lag_seconds_count") >= 1, what="a look")

@@ -14,7 +14,7 @@ from engine import Become, Context, Fact, Policy, Process, Send, SetTimer, Step
 from engine.leases import Lease
 from engine.store import SCHEMA, Intent
 from engine.timers import Timers
-from engine.tracing import LINKS
+from engine.tracing import LINKS, here
 from engine_reading import HEARD_FROM_PARTNER, NOON, Clock, Rig, Topic, until
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -122,6 +122,22 @@ async def test_a_policy_goes_on_in_the_trace_of_its_fact(rig: Rig) -> None:
     assert [named(fact) for fact in await history(rig, no_part)] == [NOBODYS]
 
 
+async def test_what_is_told_of_a_reaction_names_its_fact_and_nothing_is_left_of_it_afterwards(rig: Rig) -> None:
+    topic, told = Topic(), []
+
+    def react(fact: Fact[Any]) -> Iterator[Send]:
+        told.append(here())
+        return example.mirror(fact)
+
+    for partner in (uuid4(), uuid4()):
+        topic.suspend(partner)
+    await rig.consume(rig.policy(Policy("mirror", "partner", react)), traced(topic))
+    assert told == [
+        {"correlation_id": str(raw.correlation_id), "trace_id": TRACE, "span_id": PARENT} for _, raw in topic.records
+    ]
+    assert here() == {}
+
+
 @pytest.mark.parametrize("name", [CAME, (CAME[0], None), NOBODYS], ids=["state", "no state", "none"])
 async def test_a_timers_command_goes_on_in_the_trace_of_what_set_it(
     rig: Rig, name: tuple[str | None, str | None]
@@ -163,6 +179,7 @@ async def test_a_parked_event_keeps_its_trace_when_it_is_retried_and_when_it_is_
         await rig.consume(policy, traced(topic))
     told = [line for line in lines if line["event"] == "stream_parked"]
     assert [(line["trace_id"], line["span_id"]) for line in told] == [(TRACE, PARENT)] * 2
+    assert {line["correlation_id"] for line in told} == {str(topic.records[n][1].correlation_id) for n in (0, 2)}
     mended = True
     result = await rig.parking.retry(policy, lambda source: HEARD_FROM_PARTNER, f"partner-{retried}")
     assert (result.handled, result.remaining) == (2, 0)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from importlib.metadata import version
 from uuid import uuid4
 
 import pytest
@@ -57,6 +59,34 @@ async def test_a_method_nobody_has_heard_of_makes_no_series_of_its_own(ops):
     text = (await ops.get("/metrics")).text
     assert "BREW" not in text
     assert 'method="other"' in text
+
+
+async def test_callers_who_are_refused_are_counted_by_why(make_app, connect, issuer):
+    app = make_app(rate=1, burst=2)
+    await connect(app).get("/loans", headers={"Authorization": ""})
+    await connect(app, "no token").get("/loans")
+    await connect(app, issuer.token(scope="lending:write")).get("/log")
+    client = connect(app, issuer.token(scope="lending:read", sub="busy"))
+    answers = [(await client.get("/log")).status_code for _ in range(3)]
+    assert answers == [200, 200, 429]
+    assert (await client.get("/no/such")).status_code == 404  # refused for what is asked, not for who asks
+    text = (await client.get("/metrics")).text
+    counted = dict(re.findall(r'cauce_http_callers_refused_total\{code="(\w+)"\} (\S+)', text))
+    assert counted == {"token_missing": "1.0", "token_invalid": "1.0", "scope_missing": "1.0", "rate_exceeded": "1.0"}
+
+
+async def test_bodies_are_counted_in_bytes_and_what_is_not_answered_yet_in_requests(ops):
+    body = b'{"amount": "5"}'
+    for _ in range(2):
+        await ops.post("/loans", content=body, headers={"Content-Type": "application/json"})
+    text = (await ops.get("/metrics")).text
+    assert f"cauce_http_received_bytes_total {2 * len(body)}.0" in text
+    assert "cauce_http_requests_in_flight 1.0" in text  # the one that asks
+
+
+async def test_a_process_says_what_it_runs(ops):
+    text = (await ops.get("/metrics")).text
+    assert f'cauce_build_info{{service="lending",version="{version("cauce-service")}"}} 1.0' in text
 
 
 async def test_the_log_says_how_far_it_is(ops):

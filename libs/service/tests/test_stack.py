@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import sys
 from types import ModuleType
 from uuid import uuid4
@@ -142,6 +144,30 @@ async def test_the_command_line_shows_a_stream_and_rebuilds_a_view_while_the_ser
     assert "loans is rebuilt and live" in await cauce("view", "rebuild", "lending", "loans")
     async with real.state.engine.acquire() as db:
         assert await db.fetchval("select count(*) from loans") == 20
+
+
+async def test_the_command_line_shows_who_leads_and_has_a_timer_that_was_set_aside_tried_again(real, connect, cauce):
+    send = {"category": "loan", "id": str(uuid4()), "type": "Forget", "command": {}}  # of a release that is gone
+    assert "no timer waits" in await cauce("timers", "list", "lending")
+    async with real.state.engine.acquire() as db:
+        await db.execute(
+            "insert into timer (owner, key, due_at, send, correlation_id, causation_id, error)"
+            " values ('lending.small_loans', 'one', clock_timestamp() - interval '1 h', $1, $2, $2, 'ValueError: no')",
+            json.dumps(send).encode(),
+            uuid4(),
+        )
+    listed = await cauce("timers", "list", "lending")
+    assert "lending.small_loans" in listed
+    assert "ValueError: no" in listed
+    await cauce("timers", "retry", "lending", "lending.small_loans", "one")
+
+    async def set_aside_again():
+        return "KeyError: 'Forget'" in await cauce("timers", "list", "lending")
+
+    await until(set_aside_again)
+    leads = await cauce("leases", "lending")
+    assert re.search(r"relay .*held", leads)
+    assert re.search(r"timers .*held", leads)
 
 
 async def test_after_a_restore_is_declared_positions_go_on_in_a_new_incarnation(make_real, connect, cauce):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import logging
 import os
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from uuid import uuid4
 
 import pytest
 import structlog
+from engine import Context
+from engine.tracing import Spans, working_on
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 from service.ops import OPEN
@@ -33,6 +37,25 @@ async def opened(client, *headers):
 
 
 # -- without an SDK
+
+
+async def test_a_line_that_a_reaction_writes_names_service_correlation_and_trace(make_app, capsys):
+    make_app()
+    cause = Context("policy:lending.reminding", uuid4(), traceparent=CAME)
+    with working_on():
+        structlog.get_logger().info("before")
+    with working_on():
+        Spans("lending.reminding", own=True).firing("one", cause)
+        structlog.get_logger().warning("rule_failed", rule="late")
+        logging.getLogger("some.library").warning("heard it")
+    structlog.get_logger().info("after")
+    before, ours, theirs, after = lines(capsys)
+    for line in (ours, theirs):
+        assert (line["service"], line["correlation_id"]) == ("lending", str(cause.correlation_id))
+        assert (line["trace_id"], line["span_id"]) == (TRACE, PARENT)
+    for line in (before, after):
+        assert line["service"] == "lending"
+        assert not {"correlation_id", "trace_id", "span_id"} & line.keys()
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ async def test_what_is_kept_apart_is_told_by_a_metric_until_somebody_retries_or_
 async def gauge(ops: httpx.AsyncClient, expected: int) -> None:
     async with asyncio.timeout(60):
         while True:
-            if f"cauce_intake_kept {expected}.0" in (await ops.get("/metrics")).text:
+            if f"cauce_intake_kept_messages {expected}.0" in (await ops.get("/metrics")).text:
                 return
             await asyncio.sleep(0.05)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from time import perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -119,6 +120,8 @@ class Commands:
         except Exception as error:  # noqa: BLE001 - whatever it is, each is now handled alone and told its own
             if isinstance(error, ViewsChanged):
                 await self._views_changed()
+            elif isinstance(error, Conflict):
+                self._metrics.conflicts.labels("command").inc()
             # A lost connection may have taken the answer to a commit with it.
             known = rolled_back(error) or isinstance(error, Conflict | ViewsChanged | AlreadyHandled)
             unknown = passes(error) and not known
@@ -156,6 +159,7 @@ class Commands:
             except AlreadyHandled:
                 continue
             except Conflict:
+                self._metrics.conflicts.labels("command").inc()
                 if expecting or attempts > ATTEMPTS_AT_A_LOST_RACE:
                     raise
                 await asyncio.sleep(0.001 * attempts)
@@ -167,13 +171,17 @@ class Commands:
                 await asyncio.sleep(0.05 * attempts)
 
     async def _once(self, intents: Sequence[Intent], *, whole: bool = False, by_memory: bool = False) -> list[Outcome]:
+        asked = perf_counter()
         async with AsyncExitStack() as stack:
             db = await stack.enter_async_context(self._pool.acquire())
+            began = perf_counter()
             taking = self._recent.taking()
             if self._store.inline:  # otherwise the append is the only statement that writes
                 await stack.enter_async_context(db.transaction())
             outcomes = await self._store.execute(db, intents, whole=whole, taking=taking if by_memory else None)
         taking.committed()
+        self._metrics.connection_wait.observe(began - asked)
+        self._metrics.append.observe(perf_counter() - began)
         await self._failpoint("command_committed")
         self._metrics.count(outcomes)
         self._appended()

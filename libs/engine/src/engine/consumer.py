@@ -86,6 +86,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                     raise
                 if self.ready:  # it had got somewhere
                     delay = FIRST_DELAY
+                self._applier.metrics.rejoins.inc()
                 log.warning("consumer_rejoins", group=self._group, error=repr(error), delay=delay)
             finally:
                 self.ready = False

@@ -19,7 +19,7 @@ from engine.metrics import Metrics
 from engine.reactions import Become, CancelTimer, Policy, Process, Send, SetTimer, Step
 from engine.store import Db, Intent, Store
 from engine.tables import run_statements
-from engine.tracing import Spans, ids
+from engine.tracing import Spans, about
 from engine.views import View
 
 log = structlog.get_logger()
@@ -111,7 +111,7 @@ def tell(metrics: Metrics, subscription: str, outcomes: Outcomes) -> None:
     metrics.count([outcome for _, outcome in outcomes])
     for intent, outcome in outcomes:
         if isinstance(outcome, Rejected):
-            named = ids(intent.context)
+            named = about(intent.context)
             log.info("command_refused", by=subscription, stream=intent.stream, refusal=str(outcome), **named)
 
 

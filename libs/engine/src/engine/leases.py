@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -12,6 +14,25 @@ from engine.errors import Fenced, passes
 from engine.store import Db
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lease, or held it last: host/pid/process."""
+
+    lease: str
+    holder: str | None
+    epoch: int
+    until: datetime
+    held: bool
+
+
+async def holders(db: Db) -> list[Holder]:
+    rows = await db.fetch(
+        "select name as lease, holder, epoch, greatest(leased_until, 'epoch') as until,"
+        " leased_until > clock_timestamp() as held from lease order by name"
+    )
+    return [Holder(**row) for row in rows]
 
 
 class Lease:

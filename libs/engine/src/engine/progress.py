@@ -207,14 +207,27 @@ class Progress:
         """Keeps the gauges. What cannot be reached is left as it was, and said so."""
         while True:
             await asyncio.sleep(every)
-            try:
-                await self._measure()
-            except Exception as error:
-                if not passes(error):
-                    raise
-                log.info("not_measured", error=repr(error))
+            reached = {"postgres": await self._measured(self._measure_store)}
+            reached["kafka"] = await self._measured(self._see_topic)
+            for dependency, is_up in reached.items():
+                self._metrics.dependency_up.labels(dependency).set(is_up)
+            if all(reached.values()):
+                await self._measured(self._measure_lag)
 
-    async def _measure(self) -> None:
+    async def _measured(self, measure: Callable[[], Awaitable[None]]) -> bool:
+        try:
+            await measure()
+        except Exception as error:
+            if not passes(error):
+                raise
+            log.info("not_measured", error=repr(error))
+            return False
+        return True
+
+    async def _see_topic(self) -> None:
+        await self._watcher.ends(self._topic(self._service))
+
+    async def _measure_store(self) -> None:
         row = await self._pool.fetchrow(
             "select coalesce((select max(position) from event), 0) - published as events, coalesce(extract(epoch from"
             " clock_timestamp() - (select recorded_at from event where position > published order by position limit 1)"
@@ -229,7 +242,9 @@ class Progress:
         self._metrics.parked.clear()  # what is gone is not measured any more
         for subscription in self._subscriptions():
             self._metrics.parked.labels(subscription.name).set(parked.get(subscription.name, 0))
-        statuses = await self.all()  # last, because it asks Kafka
+
+    async def _measure_lag(self) -> None:
+        statuses = await self.all()
         self._metrics.consumer_lag.clear()
         for status in statuses:
             self._metrics.consumer_lag.labels(status.name, status.source).set(status.lag)

@@ -146,12 +146,15 @@ class Relay:
 
     def _stumbled(self, error: Exception) -> None:
         if isinstance(error, Fenced):
+            self._metrics.relay_failures.labels("fenced").inc()
             self._pause = self._poll
             log.warning("relay_fenced", reason=str(error))
         elif passes(error):
+            self._metrics.relay_failures.labels("unavailable").inc()
             self._pause = min(self._pause * 2, 2.0)
             log.warning("relay_retries", error=repr(error))
         else:
+            self._metrics.relay_failures.labels("refused").inc()
             self._metrics.relay_refused.set(1)
             self._pause = min(self._pause * 2, 30.0)
             log.critical(

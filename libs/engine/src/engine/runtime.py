@@ -114,6 +114,7 @@ class Engine:
         self._started = False
         self._appended = asyncio.Event()
         self._recent: Recent[Working] = Recent()
+        self.metrics.of_health(self.health)
 
     def _policy_subscription(self, policy: Policy | Process[Any]) -> Subscription:
         name = f"{self.service}.{policy.name}"
@@ -199,6 +200,7 @@ class Engine:
             transaction_seconds=self.tuning.transaction_seconds,
             connected=self._connected,
         )
+        self.metrics.of_pool(self.pool)
         self.views = self._builds()
         self.applier = Applier(
             self.pool,
@@ -254,6 +256,7 @@ class Engine:
         )
         self.upkeep.start(self._tasks)
         self._tasks.spawn("measure", self.progress.measure(self.tuning.measure_seconds))
+        self._tasks.spawn("loop", self.metrics.watch_loop())
         self._started = True
 
     async def _connected(self, connection: asyncpg.Connection[Any]) -> None:

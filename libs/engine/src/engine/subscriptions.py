@@ -22,7 +22,7 @@ from engine.facts import Fact
 from engine.handlers import Handler, Outcomes, Work, tell
 from engine.metrics import Metrics
 from engine.store import Db, Store
-from engine.tracing import ids
+from engine.tracing import about, working_on
 from engine.wire import UNREADABLE, Raw
 
 log = structlog.get_logger()
@@ -93,7 +93,7 @@ async def run(db: Db, store: Store, subscription: Subscription, heard: Heard, ra
     if not facts:
         return []
     work = Work(db, store, subscription.name, heard.own)
-    with work.spans:
+    with working_on(), work.spans:
         await subscription.handler(work, facts)
         return await work.flush()
 
@@ -114,7 +114,7 @@ class Applier:
     ) -> None:
         self._pool = pool
         self._store = store
-        self._metrics = metrics
+        self.metrics = metrics
         self._views_changed = views_changed
         self._appended = appended
         self._failpoint = failpoint
@@ -167,6 +167,7 @@ class Applier:
                     async with db.transaction():
                         outcomes = await self._apply_once(db, subscription, place, epoch, heard, piece, careful=careful)
                 self._committed(subscription, outcomes)
+                self.metrics.through(name, place.source, len(piece), piece[0][1].recorded_at.timestamp())
                 await self._failpoint("consumer_committed")
             except Fenced:
                 raise
@@ -180,6 +181,10 @@ class Applier:
                     await self._views_changed()
                     continue
                 lost_race = isinstance(error, Conflict | AlreadyHandled)
+                if lost_race:
+                    self.metrics.conflicts.labels("subscription").inc()
+                else:
+                    self.metrics.retries.labels(name).inc()
                 if lost_race or timed_out(error) or clock() - began > SLOW_SECONDS:
                     self._bites[name] = max(1, min(self._bites.get(name, size), len(piece)) // 2)
                 if lost_race:
@@ -197,7 +202,7 @@ class Applier:
 
     def _committed(self, subscription: Subscription, outcomes: Outcomes) -> None:
         if outcomes:
-            tell(self._metrics, subscription.name, outcomes)
+            tell(self.metrics, subscription.name, outcomes)
             self._appended()
 
     def pulse(self) -> None:
@@ -309,7 +314,7 @@ class Applier:
                 type=trying[0].type,
                 error="".join(traceback.format_exception(error)),
                 remedy="mend the cause, then: cauce parked retry",
-                **ids(trying[0]),
+                **about(trying[0]),
             )
         return []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -21,7 +22,7 @@ from engine.leases import Lease
 from engine.metrics import Metrics
 from engine.reactions import Send
 from engine.store import Db, Store
-from engine.tracing import ids
+from engine.tracing import about, working_on
 
 log = structlog.get_logger()
 
@@ -29,6 +30,36 @@ _NEXT = (
     "select s.backfill_reached, t.* from store s left join lateral"
     " (select * from timer where error is null order by due_at, owner, key limit 1) t on true"
 )
+
+
+_WAITING = (
+    "select owner as subscription, key, due_at, error from timer, store where error is not null"
+    " or due_at < coalesce(backfill_reached, clock_timestamp()) - interval '10 s'"
+    " order by error is null, due_at, owner, key limit $1"
+)
+
+
+@dataclass(frozen=True)
+class WaitingTimer:
+    """Set aside, because of an `error`, or due and not fired."""
+
+    subscription: str
+    key: str
+    due_at: datetime
+    error: str | None
+
+
+async def waiting(db: Db, limit: int) -> list[WaitingTimer]:
+    """Those that were set aside, then those that are overdue; the longest due first."""
+    return [WaitingTimer(**row) for row in await db.fetch(_WAITING, limit)]
+
+
+async def let_fire_again(db: Db, subscription: str, key: str) -> bool:
+    """False if no such timer was set aside. It fires in the worker that holds the lease."""
+    status = await db.execute(
+        "update timer set error = null where owner = $1 and key = $2 and error is not null", subscription, key
+    )
+    return bool(status == "UPDATE 1")
 
 
 class Timers:
@@ -108,7 +139,7 @@ class Timers:
             except Exception as error:
                 if passes(error):
                     raise
-                log.exception("timer_parked", owner=row["owner"], key=row["key"], **ids(context_of(row)))
+                log.exception("timer_parked", owner=row["owner"], key=row["key"], **about(context_of(row)))
                 await db.execute(
                     "update timer set error = $4 where owner = $1 and key = $2 and due_at = $3",
                     row["owner"],
@@ -117,23 +148,26 @@ class Timers:
                     f"{type(error).__name__}: {error}"[:2000],
                 )
                 return True
+        if outcomes is not None:
+            self._metrics.timers_fired.labels(row["owner"]).inc()
         if outcomes:
             tell(self._metrics, row["owner"], outcomes)
             self._appended()
         return True
 
-    async def _fire(self, db: Db, row: asyncpg.Record) -> Outcomes:
+    async def _fire(self, db: Db, row: asyncpg.Record) -> Outcomes | None:
+        """None if the timer was moved or cancelled since it was read."""
         # Ids of what a timer leads to come from the fact that set it and the timer's own name and time.
         seed = uuid5(row["causation_id"], f"timer:{row['owner']}/{row['key']}@{row['due_at'].isoformat()}")
         work = Work(db, self._store, row["owner"])
-        with work.spans:
+        with working_on(), work.spans:
             context = work.spans.firing(row["key"], context_of(row))
             if row["send"] is not None:
                 if not await self._take(db, row):
-                    return []
+                    return None
                 work.add(self._send(orjson.loads(row["send"])), context, row["due_at"], seed, 0)
             elif not await self._wake_process(work, row, context, seed):
-                return []
+                return None
             return await work.flush()
 
     async def _take(self, db: Db, row: asyncpg.Record) -> bool:

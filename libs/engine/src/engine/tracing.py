@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from types import TracebackType
 from typing import Any, Protocol, TypeAlias
+from uuid import UUID
 
 from opentelemetry import context as otel
 from opentelemetry import trace
@@ -41,6 +43,14 @@ class Traced(Protocol):
     def tracestate(self) -> str | None: ...
 
 
+class Correlated(Traced, Protocol):
+    @property
+    def correlation_id(self) -> UUID: ...
+
+
+_at_work: ContextVar[Context | None] = ContextVar("at_work", default=None)
+
+
 # -- between text and OpenTelemetry
 
 
@@ -58,16 +68,36 @@ def current() -> Named:
     return _named(trace.get_current_span().get_span_context())
 
 
-def ids(traced: Traced | None = None) -> dict[str, str]:
-    """How a line of the log names a trace and a span: of this, or those that are being worked in; {} without."""
-    if traced is not None:
-        if traced.traceparent is None:
-            return {}
-        return {"trace_id": traced.traceparent[3:35], "span_id": traced.traceparent[36:52]}
+def ids() -> dict[str, str]:
+    """How a line of the log names the trace and the span that are being worked in; {} without."""
     span = trace.get_current_span().get_span_context()
     if not span.is_valid:
         return {}
     return {"trace_id": trace.format_trace_id(span.trace_id), "span_id": trace.format_span_id(span.span_id)}
+
+
+def about(each: Correlated) -> dict[str, str]:
+    """How a line of the log names what a fact or a command is part of."""
+    named = {"correlation_id": str(each.correlation_id)}
+    if each.traceparent is not None:
+        named |= {"trace_id": each.traceparent[3:35], "span_id": each.traceparent[36:52]}
+    return named
+
+
+def here() -> dict[str, str]:
+    """The same of what a policy or a timer is at; {} outside of them."""
+    at_work = _at_work.get()
+    return {} if at_work is None else about(at_work)
+
+
+@contextmanager
+def working_on() -> Iterator[None]:
+    """For one transaction: what it is at is told by `Spans`, and forgotten at its end."""
+    token = _at_work.set(None)
+    try:
+        yield
+    finally:
+        _at_work.reset(token)
 
 
 def _named(span: SpanContext) -> Named:
@@ -81,6 +111,11 @@ def _of(traced: Traced) -> otel.Context:
     """Empty where it carries nothing: a span in it begins a trace."""
     carrier = {"traceparent": traced.traceparent or "", "tracestate": traced.tracestate or ""}
     return _W3C.extract(carrier, otel.Context())
+
+
+def _at(context: Context) -> Context:
+    _at_work.set(context)
+    return context
 
 
 def _within(context: Context, span: Span) -> Context:
@@ -130,7 +165,7 @@ class Spans:
     def reacting(self, fact: Fact[Any], context: Context) -> Context:
         """A span for the reaction to a fact, in the fact's trace; returns the context of what it leads to."""
         if self._tracer is None:
-            return context
+            return _at(context)
         attributes = {
             "cloudevents.event_id": str(fact.event_id),
             "cloudevents.event_type": fact.event.event_type,
@@ -140,7 +175,9 @@ class Spans:
 
     def firing(self, key: str, context: Context) -> Context:
         """The same for a timer, in the trace of what set it."""
-        return context if self._tracer is None else self._begin(self._tracer, "fire", context, {"cauce.timer": key})
+        if self._tracer is None:
+            return _at(context)
+        return self._begin(self._tracer, "fire", context, {"cauce.timer": key})
 
     def projecting(self, facts: Sequence[Fact[Any]]) -> None:
         """One span for all of them: it is linked to theirs, as views are made of many at once."""
@@ -150,7 +187,7 @@ class Spans:
 
     def _begin(self, tracer: Tracer, verb: str, context: Context, attributes: Attributes) -> Context:
         known = {"cauce.correlation_id": str(context.correlation_id)}
-        return _within(context, self._start(tracer, verb, _of(context), {**attributes, **known}))
+        return _at(_within(context, self._start(tracer, verb, _of(context), {**attributes, **known})))
 
     def _start(
         self, tracer: Tracer, verb: str, parent: otel.Context, attributes: Attributes, links: Sequence[Link] = ()

@@ -53,6 +53,7 @@ class Upkeep:
         self._workers = workers
         self._reconcile = reconcile
         self._appended = appended
+        self._building: set[str] = set()
 
     def start(self, tasks: Tasks) -> None:
         tasks.spawn("heartbeat", again_and_again("heartbeat_missed", self.heartbeat))
@@ -80,6 +81,10 @@ class Upkeep:
                 changed = await self._views.tend(db, ready)
             if changed:
                 self._reconcile()
+        building = {build.view.name for build in self._views.unfinished()}
+        for view in self._building - building:  # it took over, here or elsewhere, or another build did
+            self._metrics.rebuilding.labels(view).set(1)
+        self._building = building
         return HEARTBEAT_SECONDS
 
     async def _caught_up(self, build: Build) -> bool:

@@ -121,7 +121,7 @@ def create_app(
         engine=engine,
         access=_access(service, settings),
         lines=logs.AccessLog(service, settings.log_level, quiet=ops.OPEN),
-        metrics=RequestMetrics(engine.registry),
+        metrics=RequestMetrics(service, engine.registry),
         body_limit=settings.body_limit,
         request_timeout=settings.request_timeout,
         rate=Rate(settings.rate, settings.burst),

@@ -7,7 +7,7 @@ import importlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,11 @@ from uuid import UUID
 import typer
 from engine import Decider, Fact
 from engine.errors import passes
+from engine.leases import holders
 from engine.recovery import declare_restore
 from engine.runtime import Engine
+from engine.store import Db
+from engine.timers import let_fire_again, waiting
 from fastapi import FastAPI
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -36,9 +39,11 @@ from service.topics import look_after_all
 T = TypeVar("T")
 app = typer.Typer(help="Run Cauce's services and look after them.", no_args_is_help=True, rich_markup_mode="rich")
 view = typer.Typer(help="Read models.", no_args_is_help=True)
+timers = typer.Typer(help="Timers that do not fire.", no_args_is_help=True)
 parked = typer.Typer(help="Streams that a subscription could not go on with.", no_args_is_help=True)
 app.add_typer(view, name="view")
 app.add_typer(parked, name="parked")
+app.add_typer(timers, name="timers")
 out = Console()
 err = Console(stderr=True, soft_wrap=True)
 
@@ -225,13 +230,7 @@ def restored(name: Service) -> None:
     is seen without it. Reads CAUCE_POSTGRES_URL. Example: [b]cauce restored partner[/b]
     """
     with sentences():
-        engine = _engine(name)
-
-        async def declare() -> None:
-            async with _started(engine), engine.acquire() as db:
-                await declare_restore(db)
-
-        asyncio.run(declare())
+        asyncio.run(_in_store(_engine(name), declare_restore))
     out.print(f"{name}: the next relay starts a new incarnation. Start the workers and read its line new_incarnation.")
 
 
@@ -305,6 +304,61 @@ def parked_drop(
     out.print(f"{result['events']} dropped.")
 
 
+@timers.command("list")
+def timers_list(
+    name: Service, limit: Annotated[int, typer.Option(min=1, help="How many to show at most.")] = 100
+) -> None:
+    """Lists timers that were set aside because what they do failed, and those that are overdue.
+
+    Reads the service's own database, CAUCE_POSTGRES_URL. Example: [b]cauce timers list risk[/b]
+    """
+    with sentences():
+        found = asyncio.run(_in_store(_engine(name), lambda db: waiting(db, limit)))
+    if not found:
+        out.print(f"{name}: no timer waits that should have fired.")
+        return
+    table = Table("subscription", "key", "due", "why")
+    for each in found:
+        table.add_row(each.subscription, each.key, f"{each.due_at:%Y-%m-%d %H:%M:%S}", each.error or "overdue")
+    out.print(table)
+    out.print(f"Next: mend the cause, then `cauce timers retry {name} <subscription> <key>`.", highlight=False)
+
+
+@timers.command("retry")
+def timers_retry(
+    name: Service,
+    subscription: Subscription,
+    key: Annotated[str, typer.Argument(help="As `cauce timers list` shows it.", show_default=False)],
+) -> None:
+    """Lets a timer that was set aside fire again, in the worker that fires timers.
+
+    Writes to the service's own database, CAUCE_POSTGRES_URL.
+    Example: [b]cauce timers retry risk risk.reviewing 7f0c...[/b]
+    """
+    with sentences():
+        found = asyncio.run(_in_store(_engine(name), lambda db: let_fire_again(db, subscription, key)))
+    if not found:
+        fail(f"{subscription} has set no such timer aside; `cauce timers list {name}` shows which there are.")
+    out.print(f"It fires within a second or two, or is set aside again: `cauce timers list {name}`.", highlight=False)
+
+
+@app.command()
+def leases(name: Service) -> None:
+    """Shows which process leads what: the relay, timers, and each reader of the service's own log.
+
+    Reads the service's own database, CAUCE_POSTGRES_URL. Example: [b]cauce leases risk[/b]
+    """
+    with sentences():
+        found = asyncio.run(_in_store(_engine(name), holders))
+    table = Table("lease", "holder", "epoch", "until", "")
+    for each in found:
+        held = "held" if each.held else "[yellow]free[/yellow]"
+        table.add_row(each.lease, each.holder or "-", str(each.epoch), f"{each.until:%Y-%m-%d %H:%M:%S}", held)
+    out.print(table)
+    if not any(each.held for each in found):
+        fail(f"Nobody leads: no worker of {name} runs, or none reaches this database.")
+
+
 def fail(sentence: str, code: int = 1) -> NoReturn:
     err.print(sentence, style="red", highlight=False, markup=False)
     raise typer.Exit(code)
@@ -358,6 +412,11 @@ async def _started(engine: Engine) -> AsyncIterator[None]:
         yield
     finally:
         await engine.stop()
+
+
+async def _in_store(engine: Engine, work: Callable[[Db], Awaitable[T]]) -> T:
+    async with _started(engine), engine.acquire() as db:
+        return await work(db)
 
 
 def _parsed(engine: Engine, name: str, stream_id: str) -> tuple[Decider[Any, Any, Any], UUID]:

@@ -98,6 +98,15 @@ class Exchange:
             self.principal = await self._edge.access.authenticate(self.headers.get(b"authorization"))
         return self.principal
 
+    @property
+    def received(self) -> int:
+        """Bytes of the body, as far as it was read."""
+        return self._length
+
+    def refused(self, status: int, code: str) -> None:
+        """Counts a problem of who asks."""
+        self._edge.metrics.refused(status, code)
+
     def digest(self) -> bytes:
         """Of the query and of the body as far as it was read, byte by byte; b"" without an Idempotency-Key."""
         return b"" if self._asked is None else self._asked.digest()
@@ -199,6 +208,7 @@ class Edge:
         self.request_timeout = request_timeout
         self.rate = rate
         self._open: set[Exchange] = set()
+        metrics.watch(lambda: len(self._open))
         self._watching = False
         self._tick = min(1.0, request_timeout / 4)
 
@@ -233,7 +243,7 @@ class Edge:
             self._open.discard(exchange)
             seconds = perf_counter() - exchange.started
             status = exchange.status or 500
-            route = self.metrics.observe(scope, status, seconds)
+            route = self.metrics.observe(scope, status, seconds, exchange.received)
             self.lines.write(exchange.correlation_id, scope["method"], route, scope["path"], status, seconds)
             if attached is not None:
                 otel.detach(attached)

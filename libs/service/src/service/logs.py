@@ -12,10 +12,10 @@ from uuid import UUID
 
 import orjson
 import structlog
-from engine.tracing import ids
+from engine.tracing import here, ids
 
 correlation: ContextVar[UUID | None] = ContextVar("correlation", default=None)
-"""The correlation id of the request (or of the fact) that is being handled."""
+"""The correlation id of the request that is being handled."""
 
 Line = MutableMapping[str, Any]
 
@@ -117,9 +117,8 @@ def _said_once(_: Any, __: str, line: Line) -> Line:
 
 def _correlated(_: Any, __: str, line: Line) -> Line:
     id = correlation.get()
-    if id is not None:
-        line.setdefault("correlation_id", id)
-    for name, value in ids().items():
+    asked = {} if id is None else {"correlation_id": id}
+    for name, value in {**here(), **ids(), **asked}.items():
         line.setdefault(name, value)
     return line
 

@@ -36,10 +36,10 @@ def matrix(apps: Iterable[FastAPI], roles: Roles | None = None) -> str:
 
 
 def _of(app: FastAPI, table: Roles) -> str:
-    lines = [_line(["route", "scope", *table]), _line(["---"] * 2 + [":-:"] * len(table))]
+    lines = [line(["route", "scope", *table]), line(["---"] * 2 + [":-:"] * len(table))]
     for route, method in routes_of(app):
         says = [_says(role, route, app.state.service) for role in table.values()]
-        lines.append(_line([f"`{method} {route.path}`", ", ".join(f"`{scope}`" for scope in route.scopes), *says]))
+        lines.append(line([f"`{method} {route.path}`", ", ".join(f"`{scope}`" for scope in route.scopes), *says]))
     return "".join(lines)
 
 
@@ -69,7 +69,8 @@ def told(own: Own) -> str:
     return f"own{only}" if own.path is not None else f"all{only}"
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """A row of a table in Markdown."""
     return f"| {' | '.join(cells)} |\n"
 
 

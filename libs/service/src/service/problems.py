@@ -209,6 +209,7 @@ HTTP_CODES = {
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if isinstance(error, ProblemError):
+        request.scope["cauce.exchange"].refused(error.status_code, error.code)
         return problem(
             request.scope, error.status_code, error.code, error.detail, headers=error.headers, members=error.members
         )

@@ -105,13 +105,18 @@ class TopicIntake:
         self._kinds = {each.kind: each for each in kinds}
         self.topic = engine.called(INTAKES[engine.service])
         self._messages = Counter(
-            "cauce_intake_messages", "Messages of the intake topic, by outcome.", ["outcome"], registry=engine.registry
+            "cauce_intake_messages",
+            "Messages of the intake topic, by outcome: `accepted`, `repeated`, or `kept` apart.",
+            ["outcome"],
+            registry=engine.registry,
         )
         self._open = Gauge(
-            "cauce_intake_kept", "Messages kept apart that nobody has settled.", registry=engine.registry
+            "cauce_intake_kept_messages", "Messages kept apart that nobody has settled.", registry=engine.registry
         )
         self._joined = False
-        self._lag = Gauge("cauce_intake_lag", "Messages of the intake topic not yet read.", registry=engine.registry)
+        self._lag = Gauge(
+            "cauce_intake_lag_messages", "Messages of the intake topic not yet read.", registry=engine.registry
+        )
 
     # -- one batch
 

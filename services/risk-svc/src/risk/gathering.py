@@ -24,7 +24,7 @@ from risk.heard import Heard, heard_of
 
 log = structlog.get_logger()
 
-FAILURES = Counter("cauce_risk_rule_failures", "Partners that a rule could not be judged for.", ["rule"], registry=None)
+FAILURES = Counter("cauce_risk_rule_failures", "Judgements that a rule failed in.", ["rule"], registry=None)
 
 RULES = """
 select terms, status = 'retired' as retired from rulebook
