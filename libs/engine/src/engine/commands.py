@@ -16,7 +16,16 @@ from uuid import UUID
 import asyncpg
 
 from engine.decider import Rejected
-from engine.errors import AlreadyHandled, Conflict, InFlight, Unavailable, ViewsChanged, passes, rolled_back
+from engine.errors import (
+    AlreadyHandled,
+    Conflict,
+    InFlight,
+    NotAdmitted,
+    Unavailable,
+    ViewsChanged,
+    passes,
+    rolled_back,
+)
 from engine.facts import Receipt
 from engine.metrics import Metrics
 from engine.recent import Recent
@@ -120,7 +129,7 @@ class Commands:
             if isinstance(error, ViewsChanged):
                 await self._views_changed()
             # A lost connection may have taken the answer to a commit with it.
-            known = rolled_back(error) or isinstance(error, Conflict | ViewsChanged | AlreadyHandled)
+            known = rolled_back(error) or isinstance(error, Conflict | ViewsChanged | AlreadyHandled | NotAdmitted)
             unknown = passes(error) and not known
         else:
             for (_, future), outcome in zip(group, outcomes, strict=True):
@@ -155,6 +164,8 @@ class Commands:
                 await self._views_changed()
             except AlreadyHandled:
                 continue
+            except NotAdmitted:
+                raise
             except Conflict:
                 if expecting or attempts > ATTEMPTS_AT_A_LOST_RACE:
                     raise

@@ -131,6 +131,45 @@ create table if not exists timer (
 );
 create index if not exists timer_due on timer (due_at) where error is null;
 
+-- Every build of every view. `generation` names its tables; of one view at most one build is live, which the plain
+-- name shows. feed: 'inline' (written by appends), 'log' or 'topic' (written by a subscription).
+create table if not exists view_build (
+    name        text not null,
+    generation  integer not null,
+    version     integer not null,
+    feed        text not null check (feed in ('inline', 'log', 'topic')),
+    live        boolean not null default false,
+    tables      text[] not null,
+    primary key (name, generation)
+);
+
+-- The processes that run now, the view versions that each can keep, and the types of events that it can read.
+create table if not exists pod (
+    id       uuid primary key,
+    views    jsonb not null,
+    seen_at  timestamptz not null default clock_timestamp(),
+    reads    text[] not null default '{}'
+);
+
+-- The types of events that may be written. `since`: the end of the log when the type was admitted; null: with the first.
+create table if not exists admitted_type (
+    type         text primary key,
+    since        bigint,
+    admitted_at  timestamptz not null default clock_timestamp()
+);
+
+-- The keys of the people whom events speak of, each wrapped by a key from the environment. An erased one keeps its row,
+-- so that it can never get a key again. Without autovacuum's leave a destroyed key would linger in dead rows for long.
+create table if not exists subject_key (
+    subject    uuid primary key,
+    master     text,
+    wrapped    bytea,
+    made_at    timestamptz not null default clock_timestamp(),
+    erased_at  timestamptz,
+    check ((wrapped is null) = (erased_at is not null) and (wrapped is null) = (master is null))
+);
+alter table subject_key set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
+
 -- What older stores lack. Only then: an ALTER TABLE that has nothing to do would still lock out everybody.
 do $$
 declare
@@ -148,7 +187,8 @@ begin
         ('parked_event', 'traceparent', 'text'), ('parked_event', 'tracestate', 'text'),
         ('dropped_event', 'client', 'text'), ('dropped_event', 'on_behalf_of', 'text'),
         ('dropped_event', 'traceparent', 'text'), ('dropped_event', 'tracestate', 'text'),
-        ('timer', 'traceparent', 'text'), ('timer', 'tracestate', 'text')
+        ('timer', 'traceparent', 'text'), ('timer', 'tracestate', 'text'),
+        ('pod', 'reads', $c$text[] not null default '{}'$c$)
     loop
         if not exists (select from pg_attribute where attrelid = v_table::regclass and attname = v_column) then
             execute format('alter table %I add column %I %s', v_table, v_column, v_type);
@@ -156,37 +196,6 @@ begin
     end loop;
 end $$;
 create index if not exists command_expiry on command (recorded_at) where request is not null;
-
--- Every build of every view. `generation` names its tables; of one view at most one build is live, which the plain
--- name shows. feed: 'inline' (written by appends), 'log' or 'topic' (written by a subscription).
-create table if not exists view_build (
-    name        text not null,
-    generation  integer not null,
-    version     integer not null,
-    feed        text not null check (feed in ('inline', 'log', 'topic')),
-    live        boolean not null default false,
-    tables      text[] not null,
-    primary key (name, generation)
-);
-
--- The processes that run now and the view versions that each can keep.
-create table if not exists pod (
-    id       uuid primary key,
-    views    jsonb not null,
-    seen_at  timestamptz not null default clock_timestamp()
-);
-
--- The keys of the people whom events speak of, each wrapped by a key from the environment. An erased one keeps its row,
--- so that it can never get a key again. Without autovacuum's leave a destroyed key would linger in dead rows for long.
-create table if not exists subject_key (
-    subject    uuid primary key,
-    master     text,
-    wrapped    bytea,
-    made_at    timestamptz not null default clock_timestamp(),
-    erased_at  timestamptz,
-    check ((wrapped is null) = (erased_at is not null) and (wrapped is null) = (master is null))
-);
-alter table subject_key set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
 
 -- Appends to one or several streams. Streams come sorted by id, so that two appends cannot deadlock; events come in
 -- the order in which they get their positions. SQLSTATE CA001: another version than expected (detail: the stream);

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import typer
 from engine import Decider, Fact
+from engine.admission import StillRead
 from engine.errors import passes
 from engine.recovery import declare_restore
 from engine.runtime import Engine
@@ -63,14 +64,23 @@ def run(name: Service) -> None:
 
 
 @app.command()
-def migrate(name: Service) -> None:
-    """Makes or brings up to date a service's tables and topics. Safe to repeat.
+def migrate(
+    name: Service,
+    admit: Annotated[bool, typer.Option("--admit", help="End the way back: write what only this release reads.")] = False,
+) -> None:
+    """Makes or brings up to date a service's tables and topics. Safe to repeat, and while the release before runs.
 
-    Example: [b]cauce migrate partner[/b]
+    Types of events that a release is the first to know are read from its start and not written before they are admitted:
+    until then the release before may come back. Say [b]--admit[/b] when all runs on this release and is to stay.
+    Example: [b]cauce migrate partner[/b], roll out, and then [b]cauce migrate partner --admit[/b]
     """
     with sentences():
-        asyncio.run(_engine(name, needs_kafka=True).migrate())
+        engine = _engine(name, needs_kafka=True)
+        asyncio.run(engine.migrate())
+        new = asyncio.run(engine.admit()) if admit else []
     out.print(f"{name}: the database and the topics are ready.")
+    if admit:
+        out.print(f"{name}: {', '.join(new) if new else 'no type of event'} newly admitted.", highlight=False)
 
 
 @app.command()
@@ -251,7 +261,7 @@ def sentences() -> Iterator[None]:
         yield
     except InvalidSettings as error:
         fail(str(error), 2)
-    except (UnsafeRoute, Failed) as error:
+    except (UnsafeRoute, Failed, StillRead) as error:
         fail(str(error))
     except LookupError as error:
         fail(f"{error.args[0] if error.args else error}.")
