@@ -12,7 +12,7 @@ import asyncpg
 import httpx
 import orjson
 
-from faults.fleet import REPLICAS, Fleet
+from faults.fleet import Fleet
 
 LOG = UUID(int=0)
 AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
@@ -74,7 +74,7 @@ class Probe:
         while True:
             async with self._turn:
                 try:
-                    return {service: await self._state(service) for service in REPLICAS}
+                    return {service: await self._state(service) for service in self._fleet.counts}
                 except AWAY:
                     for connection in self._connections.values():
                         connection.terminate()
@@ -152,7 +152,7 @@ def behind(states: States, heads: Mapping[str, int], ends: Mapping[str, Mapping[
     def goal(service: str, each: Subscribed) -> int:
         if each.own:
             return heads[service] + 1 if heads[service] else 0
-        return ends[each.source].get(each.partition, 0)
+        return ends.get(each.source, {}).get(each.partition, 0)  # nobody publishes what does not run
 
     return [
         f"{each.subscription} is at {each.next_offset} of {each.source}/{each.partition}, not {goal(service, each)}"
