@@ -32,15 +32,16 @@ AT_ONCE = 500
 async def folded(
     service: str, url: str, views: Sequence[View], codec: Codec, evidence: Mapping[str, Evidence]
 ) -> list[str]:
-    """A sentence for each table of a view that is not what its projection makes of the facts: of the build that is shown,
-    or of this version's where another one's is."""
+    """A sentence for each table of a view that is not what its projection makes of the facts: of the build that is
+    shown, or of this version's where another one's is."""
     connection = await asyncpg.connect(url, server_settings={"transaction_timeout": "0"})
     wrong: list[str] = []
     try:
         await prepare(connection)
         for view in views:
             generation = await connection.fetchval(
-                "select generation from view_build where name = $1 and version = $2 order by live desc, generation desc",
+                "select generation from view_build where name = $1 and version = $2"
+                " order by live desc, generation desc",
                 view.name,
                 view.version,
             )

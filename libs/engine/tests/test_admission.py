@@ -92,9 +92,7 @@ def evolve_second(notes: Notes, event: Second.NoteTaken | Second.NoteStruck) -> 
 
 
 first = Decider("notes", decide_first, evolve_first, Notes, First.NoteTaken, snapshot_every=3)
-second = Decider(
-    "notes", decide_second, evolve_second, Notes, Second.NoteTaken | Second.NoteStruck, snapshot_every=3
-)
+second = Decider("notes", decide_second, evolve_second, Notes, Second.NoteTaken | Second.NoteStruck, snapshot_every=3)
 
 TONES = Table("tones", "stream text not null, version int not null, tone text not null, primary key (stream, version)")
 

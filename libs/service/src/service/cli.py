@@ -66,12 +66,15 @@ def run(name: Service) -> None:
 @app.command()
 def migrate(
     name: Service,
-    admit: Annotated[bool, typer.Option("--admit", help="End the way back: write what only this release reads.")] = False,
+    admit: Annotated[
+        bool, typer.Option("--admit", help="End the way back: write what only this release reads.")
+    ] = False,
 ) -> None:
     """Makes or brings up to date a service's tables and topics. Safe to repeat, and while the release before runs.
 
-    Types of events that a release is the first to know are read from its start and not written before they are admitted:
-    until then the release before may come back. Say [b]--admit[/b] when all runs on this release and is to stay.
+    Types of events that a release is the first to know are read from its start and not written before they are
+    admitted: until then the release before may come back. Say [b]--admit[/b] when all runs on this release and is to
+    stay.
     Example: [b]cauce migrate partner[/b], roll out, and then [b]cauce migrate partner --admit[/b]
     """
     with sentences():
