@@ -45,7 +45,9 @@ WINDOW_BYTES = 16_000_000
 
 _READ = (
     f"select {', '.join(Raw._fields)} from (select *, coalesce(sum(octet_length(data::text)) over (order by position"
-    " rows between unbounded preceding and 1 preceding), 0) as bytes_before from (select e.*, s.incarnation"
+    " rows between unbounded preceding and 1 preceding), 0) as bytes_before from (select e.*,"
+    "   case when position <= s.sent_before then coalesce((select min(number) from past_incarnation"
+    "     where up_to >= position), s.incarnation) else s.incarnation end as incarnation"
     " from event e, store s where position > $1 and ($2::bigint is null or position <= $2) order by position limit $3"
     ") w) w where bytes_before < $4 order by position"
 )

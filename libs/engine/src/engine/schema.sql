@@ -11,9 +11,16 @@ create table if not exists store (
     timeline           integer,
     partitions         integer,                      -- of the topic, since the first event: another count moves keys
     backfill_reached   timestamptz,                  -- business time of timers while a backfill runs; null: the wall clock
-    states_sent        jsonb not null default '{}'   -- of the state topic: see StateTopic
+    states_sent        jsonb not null default '{}',  -- of the state topic: see StateTopic
+    sent_before        bigint not null default 0     -- every event up to here was sent once, should it be sent again
 );
 insert into store default values on conflict do nothing;
+
+-- The last position that each incarnation but the present one has sent: sent again, an event keeps its incarnation.
+create table if not exists past_incarnation (
+    number  integer primary key,
+    up_to   bigint not null
+);
 
 create table if not exists stream (
     id                    text primary key,
@@ -180,6 +187,7 @@ begin
     for v_table, v_column, v_type in values
         ('store', 'partitions', 'integer'),
         ('store', 'states_sent', $c$jsonb not null default '{}'$c$),
+        ('store', 'sent_before', 'bigint not null default 0'),
         ('event', 'client', 'text'), ('event', 'on_behalf_of', 'text'),
         ('event', 'traceparent', 'text'), ('event', 'tracestate', 'text'),
         ('command', 'request', 'bytea'),
