@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import os
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -248,6 +249,25 @@ class Fleet:
         replica.child.kill()
         self.replicas.remove(replica)
         self._spare_ports.append(replica.port)
+
+    async def end(self, *services: str) -> None:
+        """All processes of these, at once; they are not started again before `begin`."""
+        for service in services:
+            for replica in self.of(service):
+                replica.wanted = False
+                await asyncio.to_thread(replica.child.kill)
+
+    def begin(self, *services: str) -> None:
+        for service in services:
+            for replica in self.of(service):
+                replica.wanted = True
+
+    async def lose_kafka(self) -> None:
+        """The broker comes back with an empty disk, and the topics are made anew."""
+        await asyncio.to_thread(self.kafka.kill)
+        await asyncio.to_thread(shutil.rmtree, self.kafka.data)
+        await asyncio.to_thread(self.kafka.start, START_SECONDS)
+        await asyncio.gather(*(engine.migrate() for engine in self.engines.values()))
 
     async def restore(self, service: str, dump: Path) -> None:
         """Loads the dump back into the cluster that it came from, in place of the database."""
