@@ -121,7 +121,7 @@ class Fleet:
     def environment(self, service: str) -> dict[str, str]:
         there = f"postgresql://{ports.HOST}:{self.proxies[service].port}/"
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("CAUCE_", "PG"))}
-        return (ours | self.settings) | {
+        return {**ours, **self.settings} | {
             "CAUCE_ROOT": str(place.root()),
             "CAUCE_POSTGRES_URL": with_database(there, service, service, self.passwords[service]),
             "CAUCE_KAFKA_BOOTSTRAP": self.bootstrap,

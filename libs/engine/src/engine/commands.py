@@ -126,8 +126,6 @@ class Commands:
         try:
             outcomes = await self._once([intent for intent, _ in group], by_memory=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, each is now handled alone and told its own
-            if isinstance(error, ViewsChanged):
-                await self._views_changed()
             # A lost connection may have taken the answer to a commit with it.
             known = rolled_back(error) or isinstance(error, Conflict | ViewsChanged | AlreadyHandled | NotAdmitted)
             unknown = passes(error) and not known
