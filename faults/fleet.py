@@ -1,4 +1,4 @@
-"""Everything that runs: a Postgres and a Kafka of its own behind proxies, and replicas of the five services."""
+"""Everything that runs: a Postgres and a Kafka of its own behind proxies, and replicas of services."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import os
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -72,9 +73,12 @@ class Replica:
 
 @dataclass
 class Fleet:
-    """`folder` holds data and logs. Use it as `async with fleet.running():`."""
+    """`folder` holds data and logs; `counts` are how many replicas each service begins with, `settings` further
+    variables of their environment. Use it as `async with fleet.running():`."""
 
     folder: Path
+    counts: Mapping[str, int] = field(default_factory=lambda: REPLICAS)
+    settings: Mapping[str, str] = field(default_factory=dict)
     postgres: Postgres = field(init=False)
     kafka: Kafka = field(init=False)
     proxies: dict[str, Proxy] = field(init=False, default_factory=dict)
@@ -85,18 +89,18 @@ class Fleet:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.failpoints.mkdir(exist_ok=True)
-        free = iter(ports.free(4 + len(REPLICAS) + sum(REPLICAS.values()) + SPARE))
+        free = iter(ports.free(4 + len(self.counts) + sum(self.counts.values()) + SPARE))
         self.postgres = Postgres(self.folder / "postgres", next(free), log=self.log("postgres"))
         through = next(free)
         broker = next(free)
         next(free)  # the broker's controller listens beside it
         self.kafka = Kafka(self.folder / "kafka", broker, log=self.log("kafka"), advertised=through)
         self.proxies["kafka"] = Proxy(through, broker)
-        for service in REPLICAS:
+        for service in self.counts:
             self.proxies[service] = Proxy(next(free), self.postgres.port)
             self.passwords[service] = secrets.token_urlsafe(18)
         self.issuer = issuer.Issuer(self.folder / "keys")
-        for service, count in REPLICAS.items():
+        for service, count in self.counts.items():
             self.replicas += [self._replica(service, n, next(free)) for n in range(1, count + 1)]
         self._spare_ports = list(free)
 
@@ -118,7 +122,7 @@ class Fleet:
     def environment(self, service: str) -> dict[str, str]:
         there = f"postgresql://{ports.HOST}:{self.proxies[service].port}/"
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("CAUCE_", "PG"))}
-        return ours | {
+        return {**ours, **self.settings} | {
             "CAUCE_ROOT": str(place.root()),
             "CAUCE_POSTGRES_URL": with_database(there, service, service, self.passwords[service]),
             "CAUCE_KAFKA_BOOTSTRAP": self.bootstrap,
@@ -135,12 +139,13 @@ class Fleet:
         scopes = {scope for role in issuer.ROLES for scope in issuer.scopes_of(role)}
         return self.issuer.mint(SUBJECT, scopes, ttl=24 * 3600)
 
-    def _replica(self, service: str, number: int, port: int) -> Replica:
+    def _replica(self, service: str, number: int, port: int, release: Path | None = None) -> Replica:
+        of_release = {} if release is None else {"PYTHONPATH": str(release)}
         child = Child(
             f"{service}-{number}",
             [sys.executable, "-m", "faults.child", service],
             log=self.log(f"{service}-{number}"),
-            env=self.environment(service) | {"CAUCE_PORT": str(port)},
+            env=self.environment(service) | of_release | {"CAUCE_PORT": str(port)},
             death_signal=signal.SIGKILL,
             cwd=place.root(),
         )
@@ -186,11 +191,11 @@ class Fleet:
     async def _databases(self) -> None:
         connection = await asyncpg.connect(self.postgres.url())
         try:
-            for service in REPLICAS:
+            for service in self.counts:
                 await create_owned_database(connection, service, self.passwords[service])
         finally:
             await connection.close()
-        for service in REPLICAS:
+        for service in self.counts:
             with told(self.environment(service) | {"CAUCE_LOG_LEVEL": "error"}):
                 engine: Engine = importlib.import_module(f"{service}.app").app().state.engine
             engine.tuning = tuned(engine.tuning)
@@ -233,8 +238,9 @@ class Fleet:
 
     # -- what an injector may do
 
-    def add_spare(self, service: str) -> Replica:
-        replica = self._replica(service, 10 + len(self._spare_ports), self._spare_ports.pop())
+    def add_spare(self, service: str, release: Path | None = None) -> Replica:
+        """Of another release where a folder with packages of its own is named."""
+        replica = self._replica(service, 10 + len(self._spare_ports), self._spare_ports.pop(), release)
         replica.wanted = True
         self.replicas.append(replica)
         return replica
@@ -244,6 +250,25 @@ class Fleet:
         replica.child.kill()
         self.replicas.remove(replica)
         self._spare_ports.append(replica.port)
+
+    async def end(self, *services: str) -> None:
+        """All processes of these, at once; they are not started again before `begin`."""
+        for service in services:
+            for replica in self.of(service):
+                replica.wanted = False
+                await asyncio.to_thread(replica.child.kill)
+
+    def begin(self, *services: str) -> None:
+        for service in services:
+            for replica in self.of(service):
+                replica.wanted = True
+
+    async def lose_kafka(self) -> None:
+        """The broker comes back with an empty disk, and the topics are made anew."""
+        await asyncio.to_thread(self.kafka.kill)
+        await asyncio.to_thread(shutil.rmtree, self.kafka.data)
+        await asyncio.to_thread(self.kafka.start, START_SECONDS)
+        await asyncio.gather(*(engine.migrate() for engine in self.engines.values()))
 
     async def restore(self, service: str, dump: Path) -> None:
         """Loads the dump back into the cluster that it came from, in place of the database."""

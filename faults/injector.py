@@ -207,15 +207,19 @@ class Injector:
             await asyncio.to_thread(self.fleet.kafka.start, START_SECONDS)
         return "Kafka"
 
+    async def kafka_lost(self) -> str:
+        """All of Kafka's data is gone, while services and clients go on."""
+        async with self._comings, self._servers:
+            await self.fleet.lose_kafka()
+            await self.probe.topics_are_new()
+        return "Kafka"
+
     async def restore(self) -> str:
         """All of a service's processes end somewhere in their work; its database is dumped, lost, and restored."""
         service = self.random.choice(list(REPLICAS))
         dump = self.fleet.folder / f"{service}.dump"
         async with self._comings, self._servers:
-            ended = [replica for replica in self.fleet.of(service) if replica.wanted]
-            for replica in ended:
-                replica.wanted = False
-                await asyncio.to_thread(replica.child.kill)
+            await self.fleet.end(service)
             await asyncio.to_thread(self.fleet.postgres.dump, service, dump)
             await self.fleet.restore(service, dump)
             connection = await asyncpg.connect(self.fleet.direct_url(service))
@@ -223,8 +227,7 @@ class Injector:
                 await declare_restore(connection)
             finally:
                 await connection.close()
-            for replica in ended:
-                replica.wanted = True
+            self.fleet.begin(service)
         return service
 
     # -- lines
@@ -297,6 +300,7 @@ KINDS: Mapping[str, Kind] = {
     "Postgres crash": Kind(Injector.postgres_crash),
     "Postgres backends ended": Kind(Injector.backends, often=4),
     "Kafka crash": Kind(Injector.kafka_crash, long=True),
+    "Kafka lost": Kind(Injector.kafka_lost, long=True),
     "cut": Kind(Injector.cut, often=4),
     "delay": Kind(Injector.delay, often=3),
     "hold": Kind(Injector.hold, often=3),

@@ -11,8 +11,9 @@ from uuid import UUID
 import asyncpg
 import httpx
 import orjson
+from engine.kafka import topic_ids
 
-from faults.fleet import REPLICAS, Fleet
+from faults.fleet import Fleet
 
 LOG = UUID(int=0)
 AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
@@ -25,10 +26,11 @@ from store s
 """
 OFFSETS = """
 select subscription, source, topic_id, partition, next_offset from consumer_offset o
-where not exists (select 1 from view_build b
+where ($1::uuid[] is null or topic_id = any ($1)) and not exists (select 1 from view_build b
                   where b.feed = 'inline' and o.subscription like '%.' || b.name || '.g' || b.generation)
 """
-"""Without builds that were fed from the log and are now written by appends."""
+"""Without builds that were fed from the log and are now written by appends, and, of topics that were made anew, without
+what was read of the old ones."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,24 @@ class Probe:
         self._connections: dict[str, asyncpg.Connection[asyncpg.Record]] = {}
         self._turn = asyncio.Lock()
         self._client = httpx.AsyncClient(timeout=2, trust_env=False)
+        self._topics: list[UUID] | None = None
 
     async def close(self) -> None:
         for connection in self._connections.values():
             connection.terminate()
         await self._client.aclose()
 
+    async def topics_are_new(self) -> None:
+        """They were made anew: from here on only what is read of them as they are now is looked at."""
+        names = [engine.topic(service) for service, engine in self._fleet.engines.items()]
+        self._topics = [LOG, *(await topic_ids(self._fleet.bootstrap, names)).values()]
+
     async def states(self) -> States:
         """Waits while a database is away, or not yet restored."""
         while True:
             async with self._turn:
                 try:
-                    return {service: await self._state(service) for service in REPLICAS}
+                    return {service: await self._state(service) for service in self._fleet.counts}
                 except AWAY:
                     for connection in self._connections.values():
                         connection.terminate()
@@ -88,7 +96,7 @@ class Probe:
         row = await connection.fetchrow(STATE)
         if row is None:
             raise ConnectionError(f"the database of {service} is being restored")
-        rows = await connection.fetch(OFFSETS)
+        rows = await connection.fetch(OFFSETS, self._topics)
         return State(
             row["head"],
             row["published"],
@@ -152,7 +160,7 @@ def behind(states: States, heads: Mapping[str, int], ends: Mapping[str, Mapping[
     def goal(service: str, each: Subscribed) -> int:
         if each.own:
             return heads[service] + 1 if heads[service] else 0
-        return ends[each.source].get(each.partition, 0)
+        return ends.get(each.source, {}).get(each.partition, 0)  # nobody publishes what does not run
 
     return [
         f"{each.subscription} is at {each.next_offset} of {each.source}/{each.partition}, not {goal(service, each)}"

@@ -84,6 +84,15 @@ def test_an_event_without_a_well_formed_type_cannot_be_declared() -> None:
             """Is called by two names."""
 
 
+def test_what_is_written_in_an_older_form_can_be_read_back() -> None:
+    with pytest.raises(TypeError, match="could not be read: it has no upcast"):
+
+        class PartnerWaved(
+            Event, type="cauce.partner.PartnerWaved.v2", downcast=("cauce.partner.PartnerWaved.v1", lambda new: new)
+        ):
+            hand: str
+
+
 def test_an_erasure_names_a_field_of_its_own() -> None:
     with pytest.raises(TypeError, match="is no field of it"):
 

@@ -25,17 +25,29 @@ PINS = pins(FOLDER)
 NAME = "cauce.partner.PartnerWaved.v1"
 
 
-def waved(named: str = NAME, upcasts: dict[str, Upcast] | None = None, **fields: Any) -> type[Event]:
+def waved(
+    named: str = NAME,
+    upcasts: dict[str, Upcast] | None = None,
+    downcast: tuple[str, Upcast] | None = None,
+    **fields: Any,
+) -> type[Event]:
     """An event under way from version to version: with `hand`, and these."""
     made: type[Event] = create_model(
         "PartnerWaved",
         __base__=Event,
-        __cls_kwargs__={"type": named, "key": "partner-{partner_id}", "upcasts": upcasts},
+        __cls_kwargs__={
+            "type": named,
+            "key": "partner-{partner_id}",
+            "upcasts": upcasts,
+            "downcast": downcast,
+        },
         **{"hand": (str, ...)} | fields,
     )
     return made
 
 
+SECOND_MAJOR = "cauce.partner.PartnerWaved.v2"
+LOWERED: tuple[str, Upcast] = (NAME, lambda new: {"hand": new["hand"]})
 FIRST = waved()
 SECOND = waved(times=(int, 1))
 
@@ -267,14 +279,26 @@ def test_an_event_that_is_gone_is_still_stored(folder: Path) -> None:
 
 
 def test_a_new_major_reads_the_golden_record_of_the_old_one_through_its_upcast(folder: Path) -> None:
-    second = "cauce.partner.PartnerWaved.v2"
-    good = waved(second, {NAME: lambda old: {"hand": old["hand"], "times": 1}}, times=(int, ...))
+    good = waved(SECOND_MAJOR, {NAME: lambda old: {"hand": old["hand"], "times": 1}}, LOWERED, times=(int, ...))
     pin(folder, [good])
-    record(folder, f"{second}.1", hand="left", times=3)
+    record(folder, f"{SECOND_MAJOR}.1", hand="left", times=3)
     assert problems(folder, [good]) == []
-    bad = waved(second, {NAME: lambda old: {"hand": old["hand"]}}, times=(int, ...))
+    bad = waved(SECOND_MAJOR, {NAME: lambda old: {"hand": old["hand"]}}, LOWERED, times=(int, ...))
     [sentence] = problems(folder, [bad])
     assert sentence.startswith(f"{NAME}.1: today's PartnerWaved cannot read its golden record")
+
+
+def test_a_new_major_says_how_it_is_written_until_all_can_read_it_and_a_released_one_need_not_any_more(
+    folder: Path,
+) -> None:
+    """Or its commands could not be done while the release rolls out."""
+    hasty = waved(SECOND_MAJOR, {NAME: lambda old: {"hand": old["hand"], "times": 1}}, times=(int, ...))
+    pin(folder, [hasty])
+    record(folder, f"{SECOND_MAJOR}.1", hand="left", times=3)
+    [sentence] = problems(folder, [hasty])
+    assert sentence.startswith(f"{SECOND_MAJOR} follows {NAME}, and commands that lead to it could not be done")
+    release(folder)
+    assert problems(folder, [hasty]) == []
 
 
 # -- the command

@@ -33,7 +33,7 @@ def run_command(service: Service) -> Sequence[str]:
 
 
 def migrate_command(service: Service) -> Sequence[str]:
-    return [sys.executable, "-m", "service", "migrate", service.name]
+    return [sys.executable, "-m", "service", "migrate", service.name, "--admit"]  # nothing older runs beside it
 
 
 @dataclass

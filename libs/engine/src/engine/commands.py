@@ -17,7 +17,16 @@ from uuid import UUID
 import asyncpg
 
 from engine.decider import Rejected
-from engine.errors import AlreadyHandled, Conflict, InFlight, Unavailable, ViewsChanged, passes, rolled_back
+from engine.errors import (
+    AlreadyHandled,
+    Conflict,
+    InFlight,
+    NotAdmitted,
+    Unavailable,
+    ViewsChanged,
+    passes,
+    rolled_back,
+)
 from engine.facts import Receipt
 from engine.metrics import Metrics
 from engine.recent import Recent
@@ -118,12 +127,10 @@ class Commands:
         try:
             outcomes = await self._once([intent for intent, _ in group], by_memory=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, each is now handled alone and told its own
-            if isinstance(error, ViewsChanged):
-                await self._views_changed()
-            elif isinstance(error, Conflict):
+            if isinstance(error, Conflict):
                 self._metrics.conflicts.labels("command").inc()
             # A lost connection may have taken the answer to a commit with it.
-            known = rolled_back(error) or isinstance(error, Conflict | ViewsChanged | AlreadyHandled)
+            known = rolled_back(error) or isinstance(error, Conflict | ViewsChanged | AlreadyHandled | NotAdmitted)
             unknown = passes(error) and not known
         else:
             for (_, future), outcome in zip(group, outcomes, strict=True):
@@ -158,6 +165,8 @@ class Commands:
                 await self._views_changed()
             except AlreadyHandled:
                 continue
+            except NotAdmitted:
+                raise
             except Conflict:
                 self._metrics.conflicts.labels("command").inc()
                 if expecting or attempts > ATTEMPTS_AT_A_LOST_RACE:

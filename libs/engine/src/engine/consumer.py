@@ -23,6 +23,8 @@ from engine.wire import Raw, raw_from, unreadable
 log = structlog.get_logger()
 
 FIRST_DELAY = 0.1
+TOPICS_SECONDS = 30.0
+"""After which a consumer looks whether its topics are still those that it joined."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         try:
             await bounded(consumer.start(), 30)
-            committed = asyncio.get_running_loop().time()
+            committed = looked = asyncio.get_running_loop().time()
             while not self._stopping.is_set():
                 if self._broken is not None:
                     raise self._broken
@@ -127,6 +129,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                     continue
                 self.ready = True
                 await self._apply(consumer, batches)
+                if asyncio.get_running_loop().time() - looked > TOPICS_SECONDS:
+                    await self._same_topics()
+                    looked = asyncio.get_running_loop().time()
                 if asyncio.get_running_loop().time() - committed > self._commit_seconds:
                     await self._commit(consumer)
                     committed = asyncio.get_running_loop().time()
@@ -134,6 +139,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         finally:
             self._consumer = None
             await closed(consumer.stop())
+
+    async def _same_topics(self) -> None:
+        """Raises Unavailable where a topic was made anew: what its offsets mean is not known from the old one's."""
+        found = await topic_ids(self._bootstrap, list(self._sources))
+        if anew := sorted(topic for topic, id in self._topic_ids.items() if found.get(topic) != id):
+            raise Unavailable(f"made anew since it was joined: {', '.join(anew)}")
 
     async def _apply(self, consumer: AIOKafkaConsumer, batches: Mapping[TopicPartition, Sequence[Any]]) -> None:
         results = await asyncio.gather(
@@ -168,6 +179,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         if consumer is None:
             return
         try:
+            await self._same_topics()
             beginnings = await bounded(consumer.beginning_offsets(list(assigned))) if assigned else {}
             ends = await bounded(consumer.end_offsets(list(assigned))) if assigned else {}
             for tp in assigned:

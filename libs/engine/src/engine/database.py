@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import structlog
 
 from engine.store import Db, prepare
 
@@ -53,6 +55,9 @@ async def missing_limits(db: Db) -> list[str]:
     return found
 
 
+log = structlog.get_logger()
+
+
 async def open_pool(
     url: str,
     service: str,
@@ -82,7 +87,11 @@ async def open_pool(
 
 async def migrate(url: str, schema: str, then: Callable[[asyncpg.Connection[Any]], Awaitable[None]]) -> None:
     """Safe to repeat, and to run twice at once. Gives way, and tries again, where it gets in the way of what runs
-    meanwhile."""
+    meanwhile: others queue behind whoever waits to change a table.
+
+    Raises ValueError for a schema that takes away what the release before, which runs meanwhile, relies on."""
+    if taken := contracts(schema):
+        raise ValueError(f"a migration only adds, because older processes run beside it: {'; '.join(taken)}")
     connection = await asyncpg.connect(url, server_settings={"transaction_timeout": "0"})
     try:
         await prepare(connection)
@@ -91,9 +100,11 @@ async def migrate(url: str, schema: str, then: Callable[[asyncpg.Connection[Any]
                 async with connection.transaction():
                     await connection.execute("select pg_advisory_xact_lock(1128355157, 2)")
                     await connection.execute("set local client_min_messages = warning")
+                    await connection.execute("set local lock_timeout = '500ms'")
                     await connection.execute(schema)
                 break
-            except asyncpg.DeadlockDetectedError:
+            except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError) as error:
+                log.info("migration_gives_way", error=repr(error))
                 await asyncio.sleep(0.1)
         await then(connection)
     finally:
@@ -127,6 +138,19 @@ async def _connected(url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
         yield connection
     finally:
         await connection.close()
+
+
+_TAKES_AWAY = re.compile(
+    r"\b(drop|truncate|rename|alter\s+column|set\s+not\s+null"
+    r"|add\s+column[^;,]*\bnot\s+null\b(?![^;,]*\bdefault\b)|add\s+constraint)\b[^;]{0,60}",
+    re.IGNORECASE,
+)
+_COMMENT = re.compile(r"--[^\n]*")
+
+
+def contracts(schema: str) -> list[str]:
+    """The statements of a schema that would take something away, each by its beginning."""
+    return [" ".join(found.group().split()) for found in _TAKES_AWAY.finditer(_COMMENT.sub("", schema))]
 
 
 async def assert_settings(db: Db) -> None:

@@ -136,9 +136,11 @@ class Codec:
             raise ValueError(f"more than one event reads what is stored as {', '.join(sorted(twice))}")
         self._types: Mapping[str, type[Event]] = {cls.event_type: cls for cls in distinct}
         self._upcasts = {old: (cls, upcast) for cls in distinct for old, upcast in cls.upcasts.items()}
+        self.writes = frozenset(self._types)
+        self.reads = self.writes | self._upcasts.keys()
 
     def knows(self, type: str) -> bool:
-        return type in self._types or type in self._upcasts
+        return type in self.reads
 
     def decode(self, type: str, data: bytes | str) -> Event:
         """Raises `UnknownEvent` for a type that is neither current nor upcast."""

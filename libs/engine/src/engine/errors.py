@@ -59,6 +59,14 @@ class Unavailable(Exception):
     """Postgres or Kafka is away. The command was not handled, or, without a command id, may have been."""
 
 
+class NotAdmitted(Exception):
+    """An event of a type that not all who may come to read it can read: it is written once the type is admitted."""
+
+
+class TooOld(Exception):
+    """A later release writes what this one cannot read."""
+
+
 class Refused(Exception):
     """The broker refused an event for good; the relay stops in front of it."""
 
@@ -71,8 +79,8 @@ _PASSING_CODES = frozenset({"40001", "40P01", "55P03", "25P03", "25P04", "25006"
 
 
 def passes(error: BaseException) -> bool:
-    """True for what goes away by itself: lost connections, conflicts, deadlocks, fencing, time-outs, outages.
-    Such an error is retried without limit and never parks an event."""
+    """True for what goes away by itself: lost connections, conflicts, deadlocks, fencing, time-outs, outages, and what
+    waits for another release. Such an error is retried without limit and never parks an event."""
     if isinstance(error, asyncpg.InvalidCachedStatementError):
         return True  # a migration or a view that took over changed a table: the statement is prepared anew
     if isinstance(error, asyncpg.PostgresError):
@@ -88,6 +96,8 @@ def passes(error: BaseException) -> bool:
         | AlreadyHandled
         | Fenced
         | Unavailable
+        | NotAdmitted
+        | TooOld
         | asyncpg.InternalClientError
         | KafkaError
         | OSError

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
+from engine.decider import UnknownEvent
 from engine.errors import Unavailable, ViewsChanged, passes
 from engine.handlers import Outcomes, tell
 from engine.metrics import Metrics
@@ -118,6 +119,15 @@ class Parking:
             "select count(*) from parked_event where subscription = $1 and stream = $2", subscription.name, stream
         )
         return RetryResult(handled, remaining, failure), outcomes
+
+    async def strange(self) -> list[tuple[str, str, str]]:
+        """Subscription, stream and type where a stream stands before an event whose type was not known."""
+        rows = await self._pool.fetch(
+            "select subscription, stream, type from (select distinct on (subscription, stream) * from parked_event"
+            " order by subscription, stream, incarnation, position) first where error like $1",
+            f"{UnknownEvent.__name__}:%",
+        )
+        return [(row["subscription"], row["stream"], row["type"]) for row in rows]
 
     async def drop(self, subscription: str, stream: str, reason: str, actor: str) -> int:
         """Gives up a parked stream's first event, keeping it with the reason. Returns how many were dropped (0, 1)."""

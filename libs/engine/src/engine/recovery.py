@@ -6,6 +6,10 @@ published: positions start above the highest that the topic has seen, the incarn
 holds behind the restored cursor is read, so that events that both have are not sent twice, events that only the topic
 has ("ghosts") are counted and named, and who was erased since is erased again. A restore that keeps the cluster (a dump
 loaded back into it) cannot be seen from inside and is declared by command.
+
+It may also be the topic that lost something: it was made anew, or ends before what was sent. Then what is behind the
+last record that is left is sent again, in order and under the incarnation that it had, so that who heard it before
+passes over it and who comes new hears it.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -82,6 +87,8 @@ class Recovery:
         if store["partitions"] not in (None, partitions):
             raise Refused(f"{self._topic} is published over {store['partitions']} partitions and not {partitions}")
         offsets = {int(p): o for p, o in orjson.loads(store["topic_offsets"]).items()}
+        if offsets and await self._lost(db, lease, store["published"], offsets):
+            return await self.resume(db, lease, partitions)
         wrote = (store["system_identifier"], store["timeline"])
         here = (cluster["system_identifier"], cluster["timeline"])
         if wrote != here:
@@ -91,6 +98,38 @@ class Recovery:
                 return await self._new_incarnation(db, lease, here, partitions, store["published"], offsets)
             await self._claim(db, lease, here, partitions)
         return Resumed(store["published"], offsets, frozenset(store["already_sent"]))
+
+    async def _lost(self, db: Db, lease: Lease, published: int, offsets: Mapping[int, int]) -> bool:
+        """Whether the topic ends before what was sent; then the cursor is put back to where it is whole."""
+        ends = await self._watcher.ends(self._topic)
+        short = {p: ends.get(p, 0) for p, sent in offsets.items() if ends.get(p, 0) < sent}
+        if not short:
+            return False
+        whole_to = dict.fromkeys(short, 0)
+        last = {p: max(end - 1, 0) if p in short else end for p, end in ends.items()}
+        async with aclosing(self._watcher.read(self._topic, last)) as records:
+            async for partition, record in records:
+                if partition in short:
+                    whole_to[partition] = _position(record)
+        cursor = min(published, *whole_to.values())
+        async with db.transaction():
+            await lease.prove(db)
+            await db.execute(
+                "update store set published = $1, sent_before = greatest(sent_before, $2), topic_offsets = $3,"
+                " already_sent = '{}'",
+                cursor,
+                published,
+                orjson.dumps({str(p): end for p, end in ends.items()}).decode(),
+            )
+        log.error(
+            "topic_lost_records",
+            topic=self._topic,
+            partitions=sorted(short),
+            sent_again_behind=cursor,
+            up_to=published,
+            remedy="docs/operations.md#kafka-is-lost",
+        )
+        return True
 
     async def _claim(self, db: Db, lease: Lease, here: tuple[int, int], partitions: int) -> None:
         async with db.transaction():
@@ -123,6 +162,11 @@ class Recovery:
                 " where position > $1 and (e.id = any ($2) or e.id = any (already_sent))",
                 published,
                 list(found.both),
+            )
+            await db.execute(
+                "insert into past_incarnation (number, up_to) select incarnation, greatest(published, (select"
+                " coalesce(max(position), 0) from event where id = any ($1))) from store on conflict do nothing",
+                both,
             )
             if found.erased:
                 log.warning("erased_again", people=await erase(db, found.erased))
@@ -179,6 +223,14 @@ class Recovery:
         ghosts = sorted(set(ids) - {row["id"] for row in rows})
         found.ghosts += len(ghosts)
         found.first_ghosts += ghosts[: NAMED_GHOSTS - len(found.first_ghosts)]
+
+
+def _position(record: Any) -> int:
+    """0 for one that is not ours: what was before it is not known."""
+    try:
+        return raw_from(list(record.headers), record.value).position
+    except (KeyError, ValueError):
+        return 0
 
 
 async def declare_restore(db: Db) -> None:

@@ -8,7 +8,8 @@ is final. It never queues for the lock itself, because an exclusive request woul
 While a window is sent, the next is read if there is a backlog; while the cursor is moved, the next is looked for.
 Nothing is sent before the cursor covers what was sent before: one window at most is sent again.
 
-It never gives up: what it cannot get past (a refused event, an error that nobody expected) it stands before, loudly,
+It never gives up: what it cannot get past (a refused event, a type that this release does not know and that may be
+public in a later one, an error that nobody expected) it stands before, loudly,
 and tries again, because skipping would lose an event and ending would keep all of them from being published. Before it
 tries again it lets go of the lease, so that a process with a better line to Kafka may take over.
 """
@@ -27,7 +28,7 @@ import orjson
 import structlog
 from opentelemetry.trace import Link
 
-from engine.errors import Fenced, Refused, passes
+from engine.errors import Fenced, Refused, TooOld, passes
 from engine.kafka import partition_of
 from engine.leases import Lease
 from engine.metrics import Metrics
@@ -44,7 +45,9 @@ WINDOW_BYTES = 16_000_000
 
 _READ = (
     f"select {', '.join(Raw._fields)} from (select *, coalesce(sum(octet_length(data::text)) over (order by position"
-    " rows between unbounded preceding and 1 preceding), 0) as bytes_before from (select e.*, s.incarnation"
+    " rows between unbounded preceding and 1 preceding), 0) as bytes_before from (select e.*,"
+    "   case when position <= s.sent_before then coalesce((select min(number) from past_incarnation"
+    "     where up_to >= position), s.incarnation) else s.incarnation end as incarnation"
     " from event e, store s where position > $1 and ($2::bigint is null or position <= $2) order by position limit $3"
     ") w) w where bytes_before < $4 order by position"
 )
@@ -77,6 +80,7 @@ class Relay:
         topic: str,
         source: str,
         public: frozenset[str],
+        known: frozenset[str],
         partitions: int,
         on_published: Callable[[int], None],
         failpoint: Callable[[str], Awaitable[None]],
@@ -92,6 +96,7 @@ class Relay:
         self._topic = topic
         self._source = source
         self._public = public
+        self._known = known
         self._partitions = partitions
         self._on_published = on_published
         self._failpoint = failpoint
@@ -238,6 +243,8 @@ class Relay:
                 at = min(int(raw.recorded_at.timestamp() * 1000), now)  # brokers refuse the future
                 record = Record(raw.stream.encode(), raw.data, headers_of(raw, self._source), at)
                 records.setdefault(partition_of(raw.stream, self._partitions), []).append(record)
+            elif raw.type not in self._known and raw.type not in self._public:
+                raise TooOld(f"position {raw.position} is {raw.type}, which a later release may have to publish")
         return Window(raws[-1].position, records, links_to(raws))
 
     async def _send(self, window: Window) -> None:

@@ -18,6 +18,7 @@ import structlog
 from events import CATALOGUE, Topic, state_topic, topic
 from pydantic import TypeAdapter
 
+from engine import admission
 from engine.commands import Commands
 from engine.database import assert_settings, is_migrated, migrate, note_migrated, open_pool
 from engine.decider import Decider, Rejected
@@ -159,8 +160,14 @@ class Engine:
     # -- its life
 
     async def migrate(self) -> None:
-        """Schema, functions, view tables and topics. Safe to repeat, and to run twice at once."""
-        await migrate(self._postgres_url, SCHEMA + self.tables, self._builds().migrate)
+        """Schema, functions, view tables and topics. Safe to repeat, to run twice at once, and while an older release
+        runs."""
+
+        async def prepare(db: Db) -> None:
+            await admission.begin(db, self.store.codec)
+            await self._builds().migrate(db)
+
+        await migrate(self._postgres_url, SCHEMA + self.tables, prepare)
         for each in self._needed:
             await create_topic(
                 self._kafka,
@@ -187,6 +194,15 @@ class Engine:
         views = [f"{view.name} {view.version}" for view in self._views]
         made = [SCHEMA, self.tables, *views, *(self._prefix + each.name for each in self._needed)]
         return sha256("\n".join(made).encode()).hexdigest()
+
+    async def admit(self) -> list[str]:
+        """Lets every type of event be written that this release knows, and so no older release come back. Returns
+        those that were not. Raises StillRead where processes run that cannot read them."""
+        connection = await asyncpg.connect(self._postgres_url)
+        try:
+            return await admission.admit(connection, self.store.codec)
+        finally:
+            await connection.close()
 
     def _builds(self) -> ViewBuilds:
         return ViewBuilds(self.service, self.store, self._views)
@@ -240,6 +256,8 @@ class Engine:
         except BaseException:
             self.pool.terminate()
             raise
+        if types := admission.waiting(self.store.codec, self.store.admitted or ()):
+            log.warning("types_not_admitted", types=types, remedy=f"cauce migrate {self.service} --admit")
         if self.role != "api":
             self._start_workers()
         self.upkeep = Upkeep(
@@ -247,6 +265,7 @@ class Engine:
             self.store,
             self.views,
             self.progress,
+            self.parking,
             self.metrics,
             pod=self._pod,
             request_days=self.tuning.request_days,
@@ -290,7 +309,7 @@ class Engine:
             appended=self.wake,
             failpoint=self.failpoint,
         )
-        self._workers.start(self.all_subscriptions())
+        self._workers.start(self._at_work())
         self._tasks.spawn("listener", self._workers.listen(self._postgres_url))
 
     async def stop(self) -> None:
@@ -317,7 +336,8 @@ class Engine:
         """{} when ready, else what is missing and why."""
         if not self._started:
             return {"engine": "not started"}
-        return self._tasks.broken | (self._workers.missing if self._workers is not None else {})
+        workers = self._workers.missing if self._workers is not None else {}
+        return self._tasks.broken | self.views.missing | workers
 
     def policies(self) -> list[Subscription]:
         """What it does when others speak, whether it runs or not."""
@@ -326,6 +346,14 @@ class Engine:
     def all_subscriptions(self) -> list[Subscription]:
         """Policies, process managers, and the builds of views that appends do not write."""
         return self._policies + [self.views.subscription(b) for b in self.views.builds if b.feed != "inline"]
+
+    def _at_work(self) -> list[Subscription]:
+        """What this process reads. As long as what its release relies on is not shown, only what brings that about:
+        policies may look into views."""
+        every = self.all_subscriptions()
+        if not self.views.missing:
+            return every
+        return [s for s in every if s.prove is not None and s.sources == (self.service,)]
 
     # -- in the background
 
@@ -336,7 +364,7 @@ class Engine:
 
     def _reconcile(self) -> None:
         if self._workers is not None:
-            self._workers.reconcile(self.all_subscriptions())
+            self._workers.reconcile(self._at_work())
 
     def wake(self) -> None:
         """After every append: the relay looks at once, in this process or, by NOTIFY, in the one where it leads."""

@@ -11,9 +11,16 @@ create table if not exists store (
     timeline           integer,
     partitions         integer,                      -- of the topic, since the first event: another count moves keys
     backfill_reached   timestamptz,                  -- business time of timers while a backfill runs; null: the wall clock
-    states_sent        jsonb not null default '{}'   -- of the state topic: see StateTopic
+    states_sent        jsonb not null default '{}',  -- of the state topic: see StateTopic
+    sent_before        bigint not null default 0     -- every event up to here was sent once, should it be sent again
 );
 insert into store default values on conflict do nothing;
+
+-- The last position that each incarnation but the present one has sent: sent again, an event keeps its incarnation.
+create table if not exists past_incarnation (
+    number  integer primary key,
+    up_to   bigint not null
+);
 
 create table if not exists stream (
     id                    text primary key,
@@ -131,32 +138,6 @@ create table if not exists timer (
 );
 create index if not exists timer_due on timer (due_at) where error is null;
 
--- What older stores lack. Only then: an ALTER TABLE that has nothing to do would still lock out everybody.
-do $$
-declare
-    v_table text;
-    v_column text;
-    v_type text;
-begin
-    for v_table, v_column, v_type in values
-        ('store', 'partitions', 'integer'),
-        ('store', 'states_sent', $c$jsonb not null default '{}'$c$),
-        ('event', 'client', 'text'), ('event', 'on_behalf_of', 'text'),
-        ('event', 'traceparent', 'text'), ('event', 'tracestate', 'text'),
-        ('command', 'request', 'bytea'),
-        ('parked_event', 'client', 'text'), ('parked_event', 'on_behalf_of', 'text'),
-        ('parked_event', 'traceparent', 'text'), ('parked_event', 'tracestate', 'text'),
-        ('dropped_event', 'client', 'text'), ('dropped_event', 'on_behalf_of', 'text'),
-        ('dropped_event', 'traceparent', 'text'), ('dropped_event', 'tracestate', 'text'),
-        ('timer', 'traceparent', 'text'), ('timer', 'tracestate', 'text')
-    loop
-        if not exists (select from pg_attribute where attrelid = v_table::regclass and attname = v_column) then
-            execute format('alter table %I add column %I %s', v_table, v_column, v_type);
-        end if;
-    end loop;
-end $$;
-create index if not exists command_expiry on command (recorded_at) where request is not null;
-
 -- Every build of every view. `generation` names its tables; of one view at most one build is live, which the plain
 -- name shows. feed: 'inline' (written by appends), 'log' or 'topic' (written by a subscription).
 create table if not exists view_build (
@@ -169,11 +150,19 @@ create table if not exists view_build (
     primary key (name, generation)
 );
 
--- The processes that run now and the view versions that each can keep.
+-- The processes that run now, the view versions that each can keep, and the types of events that it can read.
 create table if not exists pod (
     id       uuid primary key,
     views    jsonb not null,
-    seen_at  timestamptz not null default clock_timestamp()
+    seen_at  timestamptz not null default clock_timestamp(),
+    reads    text[] not null default '{}'
+);
+
+-- The types of events that may be written. `since`: the end of the log when the type was admitted; null: with the first.
+create table if not exists admitted_type (
+    type         text primary key,
+    since        bigint,
+    admitted_at  timestamptz not null default clock_timestamp()
 );
 
 -- What each release's `migrate` was done with here: a process of that release may start.
@@ -193,6 +182,34 @@ create table if not exists subject_key (
     check ((wrapped is null) = (erased_at is not null) and (wrapped is null) = (master is null))
 );
 alter table subject_key set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
+
+-- What older stores lack. Only then: an ALTER TABLE that has nothing to do would still lock out everybody.
+do $$
+declare
+    v_table text;
+    v_column text;
+    v_type text;
+begin
+    for v_table, v_column, v_type in values
+        ('store', 'partitions', 'integer'),
+        ('store', 'states_sent', $c$jsonb not null default '{}'$c$),
+        ('store', 'sent_before', 'bigint not null default 0'),
+        ('event', 'client', 'text'), ('event', 'on_behalf_of', 'text'),
+        ('event', 'traceparent', 'text'), ('event', 'tracestate', 'text'),
+        ('command', 'request', 'bytea'),
+        ('parked_event', 'client', 'text'), ('parked_event', 'on_behalf_of', 'text'),
+        ('parked_event', 'traceparent', 'text'), ('parked_event', 'tracestate', 'text'),
+        ('dropped_event', 'client', 'text'), ('dropped_event', 'on_behalf_of', 'text'),
+        ('dropped_event', 'traceparent', 'text'), ('dropped_event', 'tracestate', 'text'),
+        ('timer', 'traceparent', 'text'), ('timer', 'tracestate', 'text'),
+        ('pod', 'reads', $c$text[] not null default '{}'$c$)
+    loop
+        if not exists (select from pg_attribute where attrelid = v_table::regclass and attname = v_column) then
+            execute format('alter table %I add column %I %s', v_table, v_column, v_type);
+        end if;
+    end loop;
+end $$;
+create index if not exists command_expiry on command (recorded_at) where request is not null;
 
 -- Appends to one or several streams. Streams come sorted by id, so that two appends cannot deadlock; events come in
 -- the order in which they get their positions. SQLSTATE CA001: another version than expected (detail: the stream);

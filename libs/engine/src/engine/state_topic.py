@@ -132,11 +132,15 @@ class StateTopic:
         assert row is not None  # noqa: S101
         self._incarnation, sent = row["incarnation"], orjson.loads(row["states_sent"])
         self._shown_as = f"{self._incarnation}/{self.fingerprint}"
+        self._cursor, self._offsets = 0, {}
         if sent.get("as") == self._shown_as:
             self._cursor, self._offsets = sent["position"], {int(p): end for p, end in sent["offsets"].items()}
-        else:
-            log.info("states_sent_anew", incarnation=self._incarnation)
+        ends = await self._watcher.ends(self._topic)
+        if any(ends.get(p, 0) < end for p, end in self._offsets.items()):
+            log.error("topic_lost_records", topic=self._topic, remedy="docs/operations.md#kafka-is-lost")
             self._cursor, self._offsets = 0, {}
+        if self._cursor == 0:
+            log.info("states_sent_anew", incarnation=self._incarnation)
         await self._reconcile(epoch)
 
     async def _send_changed(self, epoch: int) -> bool:

@@ -24,6 +24,7 @@ from engine.errors import (
     EventTooLarge,
     InFlight,
     KeyReused,
+    NotAdmitted,
     VersionNeeded,
     ViewsChanged,
 )
@@ -120,6 +121,7 @@ class _Batch:
     streams: list[str] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
     data: list[bytes] = field(default_factory=list)
     occurred_at: list[datetime] = field(default_factory=list)
     contexts: list[Context] = field(default_factory=list)
@@ -137,6 +139,7 @@ class Store:
         self.view_epoch = 0
         self.inline: tuple[tuple[View, int], ...] = ()  # with the generation whose tables appends keep
         self.incarnation = 0
+        self.admitted: frozenset[str] | None = None  # the types that may be written; None: no store was asked
 
     # -- reading
 
@@ -357,22 +360,34 @@ class Store:
             raise VersionNeeded(intent.stream, working.version)
         stream = intent.stream
         around = 3 * len(stream) + sum(len(name.encode()) for name in intent.context.names) + _FIXED_HEADERS
-        for event in events:
-            data = event.data()
+        stored = [self._stored(event) for event in events]
+        for event, type, data in stored:
             if (size := len(data) + around) > EVENT_LIMIT:
-                raise EventTooLarge(f"{event.event_type} of {size:,} bytes in {stream}: at most {EVENT_LIMIT:,}")
+                raise EventTooLarge(f"{type} of {size:,} bytes in {stream}: at most {EVENT_LIMIT:,}")
             working.state = decider.evolve(working.state, event)
             working.version += 1
             batch.streams.append(stream)
             batch.versions.append(working.version)
             batch.events.append(event)
+            batch.types.append(type)
             batch.data.append(data)
             batch.occurred_at.append(intent.occurred_at)
             batch.contexts.append(intent.context)
         if intent.command_id is not None:
             count = len(events)
             batch.commands.append((intent.command_id, intent.stream, working.version, count, None, intent.request))
-        return Receipt(id, working.version, None, tuple(event.event_type for event in events))
+        return Receipt(id, working.version, None, tuple(type for _, type, _ in stored))
+
+    def _stored(self, event: Event) -> tuple[Event, str, bytes]:
+        """An event as it will be read, the type that it is stored under, and its data: while its type is not admitted,
+        in the form of the major before. Raises NotAdmitted where it has none."""
+        if self.admitted is None or event.event_type in self.admitted:
+            return event, event.event_type, event.data()
+        if event.downcast is None or event.downcast[0] not in self.admitted:
+            raise NotAdmitted(f"{event.event_type} is not written yet: a release that cannot read it may still be used")
+        older, lower = event.downcast
+        data = orjson.dumps(lower(orjson.loads(event.data())))
+        return self.codec.decode(older, data), older, data
 
     async def _append(self, db: Db, batch: _Batch, working: Mapping[str, Working]) -> list[int]:
         """The events' positions."""
@@ -392,7 +407,7 @@ class Store:
                 [w.decider.fingerprint if snap else None for (_, w), snap in zip(touched, snapshots, strict=True)],
                 batch.streams,
                 batch.versions,
-                [event.event_type for event in batch.events],
+                batch.types,
                 batch.data,
                 batch.occurred_at,
                 [c.correlation_id for c in batch.contexts],

@@ -1,9 +1,14 @@
-"""Timers are rows, fired once at their business time: deleted in the transaction of their effect."""
+"""Timers are rows, fired once at their business time: deleted in the transaction of their effect.
+
+One that this release cannot read, or whose events are not admitted yet (ADR 14), is left to a process that can: the
+others go on, and it is tried again by and by.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,9 +18,9 @@ from uuid import UUID, uuid5
 import asyncpg
 import orjson
 import structlog
+from pydantic import ValidationError
 
-from engine.decider import Decider
-from engine.errors import Fenced, ViewsChanged, passes
+from engine.errors import Fenced, NotAdmitted, TooOld, ViewsChanged, passes
 from engine.facts import Context
 from engine.handlers import Outcomes, ProcessHandler, Work, tell
 from engine.leases import Lease
@@ -28,8 +33,12 @@ log = structlog.get_logger()
 
 _NEXT = (
     "select s.backfill_reached, t.* from store s left join lateral"
-    " (select * from timer where error is null order by due_at, owner, key limit 1) t on true"
+    " (select * from timer where error is null and not exists (select from unnest($1::text[], $2::text[])"
+    "   as left_alone (owner, key) where left_alone.owner = timer.owner and left_alone.key = timer.key)"
+    " order by due_at, owner, key limit 1) t on true"
 )
+LEFT_SECONDS = 30.0
+"""After which a timer that was left is tried again."""
 
 
 _WAITING = (
@@ -89,6 +98,8 @@ class Timers:
         self._poll = poll
         self._pause = poll
         self._views_are_stale = False
+        self._left: set[tuple[str, str]] = set()
+        self._left_until = 0.0
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -123,7 +134,7 @@ class Timers:
         """Fires the timer that has been due longest; False if none is due. What is due is judged by the business time
         that a running backfill has reached, else by the clock."""
         async with self._pool.acquire() as db:
-            row = await db.fetchrow(_NEXT)
+            row = await db.fetchrow(_NEXT, *self._left_alone())
             assert row is not None  # noqa: S101
             if row["due_at"] is None:
                 return False
@@ -136,6 +147,10 @@ class Timers:
                     await self._lease.prove(db)
                     outcomes = await self._fire(db, row)
                     await self._failpoint("timer_effect")
+            except (NotAdmitted, TooOld) as error:
+                log.warning("timer_left", owner=row["owner"], key=row["key"], why=str(error), **about(context_of(row)))
+                self._left.add((row["owner"], row["key"]))
+                return True
             except Exception as error:
                 if passes(error):
                     raise
@@ -154,6 +169,14 @@ class Timers:
             tell(self._metrics, row["owner"], outcomes)
             self._appended()
         return True
+
+    def _left_alone(self) -> tuple[list[str], list[str]]:
+        """Owners and keys."""
+        now = time.monotonic()
+        if now > self._left_until:
+            self._left.clear()
+            self._left_until = now + LEFT_SECONDS
+        return [owner for owner, _ in self._left], [key for _, key in self._left]
 
     async def _fire(self, db: Db, row: asyncpg.Record) -> Outcomes | None:
         """None if the timer was moved or cancelled since it was read."""
@@ -184,7 +207,7 @@ class Timers:
     async def _wake_process(self, work: Work, row: asyncpg.Record, context: Context, seed: UUID) -> bool:
         handler = self._processes.get(row["owner"])
         if handler is None or handler.process.due is None:
-            raise TypeError(f"{row['owner']} set a timer without a command and is no process manager with a `due`")
+            raise TooOld(f"{row['owner']} is no process manager with a `due` in this release")
         instance, key = handler.timer_of(row["key"])
         states = await handler.lock(work, {instance})  # before the timer, as facts do: no deadlock
         if not await self._take(work.db, row):
@@ -195,9 +218,14 @@ class Timers:
         return True
 
     def _send(self, stored: dict[str, Any]) -> Send:
-        decider: Decider[Any, Any, Any] = self._store.deciders[stored["category"]]
-        command = decider.command_types[stored["type"]].model_validate(stored["command"])
-        return Send(decider, UUID(stored["id"]), command)
+        decider = self._store.deciders.get(stored["category"])
+        known = None if decider is None else decider.command_types.get(stored["type"])
+        if decider is None or known is None:
+            raise TooOld(f"{stored['type']} of {stored['category']} is no command of this release")
+        try:
+            return Send(decider, UUID(stored["id"]), known.model_validate(stored["command"]))
+        except ValidationError as error:
+            raise TooOld(f"this release cannot read a {stored['type']}: {error}") from error
 
 
 def context_of(row: asyncpg.Record) -> Context:

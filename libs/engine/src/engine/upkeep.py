@@ -1,5 +1,6 @@
 """What a process does by itself, beside commands, reading and publishing: it says that it lives, hears of changed
-views, lets view builds take over, forgets old requests, and tells the relay elsewhere of appends."""
+views, lets view builds take over, takes up what the release before could not read, forgets old requests, and tells the
+relay elsewhere of appends."""
 
 from __future__ import annotations
 
@@ -11,12 +12,14 @@ from uuid import UUID
 
 import asyncpg
 import structlog
+from events.base import TYPE_PATTERN
 
 from engine.errors import passes
 from engine.metrics import Metrics
+from engine.parking import Parking
 from engine.progress import Progress
 from engine.store import Store
-from engine.view_builds import Build, ViewBuilds
+from engine.view_builds import TAIL, Build, ViewBuilds
 from engine.workers import Tasks, Workers
 
 log = structlog.get_logger()
@@ -24,8 +27,7 @@ log = structlog.get_logger()
 HEARTBEAT_SECONDS = 1.0
 FORGET_SECONDS = 600.0
 FORGOTTEN_AT_ONCE = 1000
-TAIL = 1000
-"""Of a build that follows the own log, so many positions fit well into the short transaction in which it takes over."""
+TAKE_UP_SECONDS = 5.0
 
 
 class Upkeep:
@@ -35,6 +37,7 @@ class Upkeep:
         store: Store,
         views: ViewBuilds,
         progress: Progress,
+        parking: Parking,
         metrics: Metrics,
         *,
         pod: UUID,
@@ -47,6 +50,7 @@ class Upkeep:
         self._store = store
         self._views = views
         self._progress = progress
+        self._parking = parking
         self._metrics = metrics
         self._pod = pod
         self._older_than = timedelta(days=request_days)
@@ -60,6 +64,7 @@ class Upkeep:
         tasks.spawn("notifier", again_and_again("not_notified", self._notify))
         if self._workers is not None:
             tasks.spawn("view builds", again_and_again("view_builds_wait", self._tend))
+            tasks.spawn("taking up", again_and_again("nothing_taken_up", self._take_up))
             tasks.spawn("forgetting", again_and_again("forgetting_waits", self._forget))
 
     async def heartbeat(self) -> float:
@@ -97,6 +102,19 @@ class Upkeep:
             return lag <= TAIL
         live = await self._views.live_subscription(self._pool, build)
         return lag == 0 or (live is not None and await self._progress.beside(subscription, live))
+
+    async def _take_up(self) -> float:
+        """Goes on with streams that wait for an event of a type that was not known where it was met, and is known here.
+        Nobody has to retry them: the cause is mended by this release."""
+        assert self._workers is not None  # noqa: S101
+        for name, stream, type in await self._parking.strange():
+            service = type.split(".")[1] if TYPE_PATTERN.match(type) else ""
+            if name not in self._workers.serving or not self._workers.heard(service).codec.knows(type):
+                continue
+            subscription = self._progress.find(name)
+            result = await self._parking.retry(subscription, self._workers.heard, stream)
+            log.info("stream_taken_up", subscription=name, stream=stream, handled=result.handled, error=result.error)
+        return TAKE_UP_SECONDS
 
     async def _forget(self) -> float:
         """Deletes old requests, a chunk a transaction. Several processes may do so beside each other."""

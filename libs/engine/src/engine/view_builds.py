@@ -4,6 +4,9 @@ A view version is built beside the one that is live, from the log or the topic. 
 transaction under the append lock reads the last tail and flips: the plain name then shows the new build and appends
 write it from then on. Every append proves the `view_epoch` that it read, so that none can miss the flip. While a
 process runs that does not know the version of an inline view, that view is fed from the log.
+
+A process that begins is not ready, and does nothing but build, until what its release reads of the own log is shown:
+the release before it answers meanwhile.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ import asyncpg
 import orjson
 import structlog
 
-from engine.errors import passes
+from engine.admission import ALIVE_SECONDS, admitted
+from engine.errors import TooOld, passes
 from engine.handlers import ViewHandler, Work
 from engine.reactions import Rows
 from engine.store import LOCK, Db, Store
@@ -27,8 +31,10 @@ from engine.views import View
 
 log = structlog.get_logger()
 
-POD_SECONDS = 10.0
-"""A process not heard of for so long is gone; if it was only asleep, its appends fail on the view epoch."""
+POD_SECONDS = ALIVE_SECONDS
+
+TAIL = 1000
+"""Of a build that follows the own log, so many positions fit well into the short transaction in which it takes over."""
 
 _EXCLUSIVE = "select pg_advisory_xact_lock($1, $2)"
 _NO_WAITING = "set local lock_timeout = '500ms'"
@@ -44,6 +50,11 @@ _SUPERSEDED = (
     "select name, generation, tables from view_build b where not live and exists (select 1 from view_build l"
     " where l.name = b.name and l.live and l.generation > b.generation and (l.version = b.version"
     " or not exists (select 1 from pod p where (p.views->>b.name)::int = b.version)))"
+)
+_SHOWN = (
+    "select b.name, b.version, b.live, b.feed = 'inline' or coalesce(o.next_offset, 0) + $3 > s.published as whole"
+    " from store s, view_build b left join consumer_offset o"
+    " on o.subscription = $1 || '.' || b.name || '.g' || b.generation and o.topic_id = $2"
 )
 _READ_TAIL = "select e.*, s.incarnation from event e, store s where position >= $1 order by position"
 
@@ -70,6 +81,7 @@ class ViewBuilds:
         self._turn = asyncio.Lock()  # a later look is never overtaken by an earlier one
         self.builds: tuple[Build, ...] = ()
         self._all_live = False
+        self.missing: dict[str, str] = {"views": "not looked at yet"}
 
     def sources(self, view: View) -> tuple[str, ...]:
         if view.source is None or view.inline:
@@ -128,16 +140,20 @@ class ViewBuilds:
     # -- who runs
 
     async def register(self, db: Db, pod: UUID) -> None:
-        """Announces this process. Inline builds that it does not know are fed from the log from here on."""
+        """Announces this process. Inline builds that it does not know are fed from the log from here on.
+
+        Raises TooOld, and announces nothing, where a later release writes what this one cannot read."""
         self._pod = pod
         async with db.transaction():
             await db.execute(_EXCLUSIVE, *LOCK)
+            await self._admitted(db)
             versions = {view.name: view.version for view in self._views.values()}
             await db.execute(
-                "insert into pod (id, views) values ($1, $2)"
+                "insert into pod (id, views, reads) values ($1, $2, $3)"
                 " on conflict (id) do update set seen_at = clock_timestamp()",
                 pod,
                 orjson.dumps(versions).decode(),
+                sorted(self._store.codec.reads),
             )
             rows = await db.fetch("select name, generation, version from view_build where feed = 'inline'")
             strange = [row for row in rows if not self._knows(row)]
@@ -161,10 +177,37 @@ class ViewBuilds:
                     )
                 await db.execute("update store set view_epoch = view_epoch + 1")
         await self.refresh(db)
+        await self._look(db)
+
+    async def _admitted(self, db: Db) -> frozenset[str]:
+        try:
+            types = await admitted(db, self._store.codec)
+        except TooOld as old:
+            self.missing = {"release": str(old)}
+            raise
+        return types
+
+    async def _look(self, db: Db) -> bool:
+        """Whether all that this release reads of the own log is shown since this call. Once it was, what comes later
+        takes over without this process waiting for it."""
+        if not self.missing:
+            return False
+        rows = await db.fetch(_SHOWN, self._service, OWN_LOG, TAIL)
+        waits = [
+            f"{view.name} in version {view.version}"
+            for view in self._views.values()
+            if self.sources(view) == (self._service,)
+            and not (
+                any(row["name"] == view.name and row["version"] == view.version and row["whole"] for row in rows)
+                and any(row["name"] == view.name and row["live"] and row["version"] >= view.version for row in rows)
+            )
+        ]
+        self.missing = {"views": f"being built: {', '.join(waits)}"} if waits else {}
+        return not waits
 
     async def heartbeat(self, db: Db, pod: UUID) -> tuple[bool, int]:
-        """Says that this process lives. Returns whether the set of views changed since it last looked, and how far
-        the log is published."""
+        """Says that this process lives. Returns whether what there is to do changed since it last looked (the set of
+        views, or that all of its own are shown), and how far the log is published."""
         row = await db.fetchrow(_HEARTBEAT, pod, POD_SECONDS)
         assert row is not None  # noqa: S101
         if row["gone"]:
@@ -174,7 +217,7 @@ class ViewBuilds:
             await self.register(db, pod)
         elif changed:
             await self.refresh(db)
-        return changed, row["published"]
+        return await self._look(db) or changed, row["published"]
 
     async def unregister(self, db: Db, pod: UUID) -> None:
         await db.execute("delete from pod where id = $1", pod)
@@ -195,6 +238,7 @@ class ViewBuilds:
         async with db.transaction(isolation="repeatable_read", readonly=True):
             store = await db.fetchrow("select view_epoch, incarnation from store")
             rows = await db.fetch("select * from view_build order by name, generation")
+            types = await self._admitted(db)
         assert store is not None  # noqa: S101
         if any(row["feed"] == "inline" and not self._knows(row) for row in rows) and self._pod is not None:
             return False
@@ -206,6 +250,7 @@ class ViewBuilds:
         self._all_live = all(row["live"] for row in rows)
         self._store.inline = tuple((b.view, b.generation) for b in self.builds if b.feed == "inline")
         self._store.incarnation = store["incarnation"]
+        self._store.admitted = types
         self._store.view_epoch = store["view_epoch"]
         return True
 

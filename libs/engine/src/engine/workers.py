@@ -137,6 +137,7 @@ class Workers:
             topic=topic(service),
             source=f"/cauce/{service}",
             public=frozenset(t for cls in published_by(service) for t in (cls.event_type, *cls.upcasts)),
+            known=store.codec.reads,
             partitions=partitions,
             on_published=self.published,
             failpoint=failpoint,
@@ -202,6 +203,11 @@ class Workers:
         if self._states is not None:
             self._states.wake()
         self._applier.pulse()
+
+    @property
+    def serving(self) -> frozenset[str]:
+        """The names of the subscriptions that this process works for."""
+        return self._consuming | self._readings.keys()
 
     def reconcile(self, subscriptions: Sequence[Subscription]) -> None:
         """Starts and stops readers and the consumer so that they serve just these subscriptions."""

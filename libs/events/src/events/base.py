@@ -40,6 +40,9 @@ class Versioned(BaseModel):
     key, by a field of its own; `{uuid}` where no field has the stream's id. `upcasts` maps the type names of older
     majors to a function that lifts their data to this version; stored bytes are never rewritten. Fields that a reader
     does not know are ignored.
+
+    `downcast` is the type name of the major before, and a function that lowers this version's data to it: so it is
+    written until all who may read it know this version (ADR 14).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64")
@@ -47,9 +50,16 @@ class Versioned(BaseModel):
     event_type: ClassVar[str] = ""
     event_key: ClassVar[str] = ""
     upcasts: ClassVar[Mapping[str, Upcast]] = {}
+    downcast: ClassVar[tuple[str, Upcast] | None] = None
 
     def __init_subclass__(
-        cls, *, type: str = "", key: str = "", upcasts: Mapping[str, Upcast] | None = None, **kwargs: Any
+        cls,
+        *,
+        type: str = "",
+        key: str = "",
+        upcasts: Mapping[str, Upcast] | None = None,
+        downcast: tuple[str, Upcast] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
         if Versioned in cls.__bases__:
@@ -62,6 +72,9 @@ class Versioned(BaseModel):
         cls.event_type = type
         cls.event_key = key
         cls.upcasts = upcasts or {}
+        cls.downcast = downcast
+        if downcast is not None and downcast[0] not in cls.upcasts:
+            raise TypeError(f"{cls.__name__}: what is written as {downcast[0]} could not be read: it has no upcast")
 
     def data(self) -> bytes:
         """Its JSON, as it is stored and as it is sent."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from events.base import Upcast, Versioned
+from events.base import Event, Upcast, Versioned
 from events.compatibility import breaks, contract_of
 from events.document import schema_of
 
@@ -114,7 +114,7 @@ def release(folder: Path) -> list[Path]:
 def problems(folder: Path, events: Sequence[type[Versioned]]) -> list[str]:
     """Where today's events and states do not keep to what was released, a sentence each."""
     readers = dict(_readers(events))
-    found = list(_unpinned(folder, events))
+    found = [*_unpinned(folder, events), *_not_lowered(folder, events)]
     for pin in pins(folder):
         found += [f"{pin.name}: {sentence}" for sentence in _promises(pin, readers)]
     for name, sum in _ledger(folder).items():
@@ -149,6 +149,19 @@ def _unpinned(folder: Path, events: Sequence[type[Versioned]]) -> Iterator[str]:
             yield f"{event.event_type} is new: pin it with `python -m events pin`"
         elif contract_of(last.schema()) != contract_of(schema_of(event)):
             yield f"{event.event_type} is another than {last.path.name}: pin it with `python -m events pin`"
+
+
+def _not_lowered(folder: Path, events: Sequence[type[Versioned]]) -> Iterator[str]:
+    """A new major of what was released is written in the form of the one before until all who read it know it."""
+    released = _ledger(folder).keys()
+    majors = {pin.type for pin in pins(folder) if _name(pin.path) in released}
+    for event in events:
+        before = sorted(majors & event.upcasts.keys())
+        if issubclass(event, Event) and event.event_type not in majors and before and event.downcast is None:
+            yield (
+                f"{event.event_type} follows {before[-1]}, and commands that lead to it could not be done until it is"
+                " admitted: say by a `downcast` how it is written until then"
+            )
 
 
 def _promises(pin: Pin, readers: Mapping[str, tuple[type[Versioned], Upcast | None]]) -> Iterator[str]:

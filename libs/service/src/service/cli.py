@@ -18,6 +18,7 @@ from uuid import UUID
 
 import typer
 from engine import Decider, Fact
+from engine.admission import StillRead
 from engine.errors import passes
 from engine.leases import holders
 from engine.recovery import declare_restore
@@ -85,20 +86,34 @@ def migrate(
     wait: Annotated[
         float, typer.Option(min=0, help="With --check: seconds that somebody else may still take for it.")
     ] = 0,
+    admit: Annotated[
+        bool, typer.Option("--admit", help="End the way back: write what only this release reads.")
+    ] = False,
 ) -> None:
-    """Makes or brings up to date a service's tables and topics. Safe to repeat, and to run many times at once.
+    """Makes or brings up to date a service's tables and topics. Safe to repeat, to run many times at once, and while
+    the release before runs.
 
     With --check it only says whether this release of the service may start; exit 1 if not.
-    Example: [b]cauce migrate partner[/b], or, where that is done elsewhere,
-    [b]cauce migrate partner --check --wait 300[/b]
+    Types of events that a release is the first to know are read from its start and not written before they are
+    admitted: until then the release before may come back. Say [b]--admit[/b] when all runs on this release and is to
+    stay.
+    Example: [b]cauce migrate partner[/b], roll out, and then [b]cauce migrate partner --admit[/b]; or, where that is
+    done elsewhere, [b]cauce migrate partner --check --wait 300[/b]
     """
+    if check and admit:
+        raise typer.BadParameter("--check only looks; say --admit without it.")
+    new: list[str] = []
     with sentences():
         engine = _engine(name, needs_kafka=True)
+        if check and not asyncio.run(_migrated(engine, wait)):
+            fail(f"{name} is not migrated to this release yet: cauce migrate {name} does it.")
         if not check:
             asyncio.run(engine.migrate())
-        elif not asyncio.run(_migrated(engine, wait)):
-            fail(f"{name} is not migrated to this release yet: cauce migrate {name} does it.")
+        if admit:
+            new = asyncio.run(engine.admit())
     out.print(f"{name}: the database and the topics are ready.")
+    if admit:
+        out.print(f"{name}: {', '.join(new) if new else 'no type of event'} newly admitted.", highlight=False)
 
 
 async def _migrated(engine: Engine, wait: float) -> bool:
@@ -371,7 +386,7 @@ def sentences() -> Iterator[None]:
         yield
     except InvalidSettings as error:
         fail(str(error), 2)
-    except (UnsafeRoute, Failed) as error:
+    except (UnsafeRoute, Failed, StillRead) as error:
         fail(str(error))
     except LookupError as error:
         fail(f"{error.args[0] if error.args else error}.")

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 from engine import Rejected, Unknown
-from engine.errors import Conflict, EventTooLarge, InFlight, KeyReused, VersionNeeded
+from engine.errors import Conflict, EventTooLarge, InFlight, KeyReused, NotAdmitted, VersionNeeded
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
@@ -110,6 +110,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(KeyReused, _key_reused)
     app.add_exception_handler(VersionNeeded, _version_needed)
     app.add_exception_handler(EventTooLarge, _too_large)
+    app.add_exception_handler(NotAdmitted, _not_admitted)
     app.add_exception_handler(asyncpg.DataError, _unstorable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -163,6 +164,10 @@ async def _version_needed(request: Request, needed: Exception) -> Response:
 
 async def _too_large(request: Request, error: Exception) -> Response:
     return problem(request.scope, 413, "event_too_large", f"What this would record is too large: {error}.")
+
+
+async def _not_admitted(request: Request, error: Exception) -> Response:
+    return problem(request.scope, 503, "not_admitted", f"{error}. Nothing was done.", headers=RETRY_AFTER)
 
 
 async def _unstorable(request: Request, error: Exception) -> Response:
@@ -259,6 +264,7 @@ COMMANDS = {
     "request_in_flight": 409,
     "version_mismatch": 412,
     "event_too_large": 413,
+    "not_admitted": 503,
     "idempotency_key_reused": 422,
 }
 
