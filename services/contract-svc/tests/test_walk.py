@@ -193,7 +193,7 @@ async def test_an_offer_that_nobody_answers_lapses_after_its_last_day(enter: Ent
     assert (lapsed["status"], lapsed["awaits"]) == ("lapsed", None)
     assert lapsed["lapsed_because"] == "The offer of round 1 was not answered by 2016-01-31."
     late = await walk.refused(walk.us, f"{walk.negotiation}/partner-acceptance", "2016-02-01", round=1)
-    assert (late["code"], late["its_status"]) == ("contract.negotiation_closed", "lapsed")
+    assert (late["code"], late["standing"]) == ("contract.negotiation_closed", "lapsed")
 
 
 async def test_nobody_signs_or_pays_before_the_law_allows_it(enter: Enter) -> None:
@@ -313,6 +313,32 @@ async def test_a_termination_decided_elsewhere_begins_with_notice_and_never_skip
     (breach,) = (await walk.see("/breaches"))["items"]
     assert (breach["reasons"], breach["evidence"]) == (["Three bad years."], [str(decision)])
     assert (breach["cure_until"], await walk.status()) == ("2016-07-31", "in_force")
+
+
+async def test_of_a_partner_that_is_to_be_replaced_a_successor_is_sought_and_takes_its_contract(
+    enter: Enter, others: Others
+) -> None:
+    walk, heir = await enter(), await enter()
+    await walk.agree()
+    await walk.sign()
+    decided = AdjustmentDecided(adjustment_id=uuid4(), partner_id=walk.partner, kind="replace", reasons=("Retires.",))
+    on = datetime(2016, 6, 1, 18, tzinfo=UTC)
+    [decision] = await others(walk.service, "risk", Said(decided, on, walk.partner))
+    (found,) = (await walk.see("/contracts?successor_sought=true"))["items"]
+    assert (f"/contracts/{found['contract_id']}", found["successor_sought_because"]) == (walk.contract, ["Retires."])
+    assert (await walk.see(f"{walk.contract}/file"))["succession"]["evidence"] == [str(decision)]
+
+    off = f"{walk.contract}/succession/withdrawal"
+    assert (await walk.refused(walk.us, off, "2016-06-02", reason="Stays."))["code"] == "version_needed"
+    day, to = "2016-07-01", str(heir.partner)
+    await walk.done(walk.us, f"{walk.contract}/transfer", "2016-06-02", to_partner_id=to, effective_on=day)
+    for side in ("transferor", "transferee"):
+        await walk.done(walk.us, f"{walk.contract}/transfer/consents", "2016-06-03", side=side)
+    await walk.day(day)
+    seen = await walk.see(walk.contract)
+    assert (seen["partner_id"], seen["successor_sought_at"]) == (to, None)
+    none = await walk.refused(walk.us, off, "2016-07-02", seen=walk.contract, reason="Stays.")
+    assert none["code"] == "contract.no_successor_sought"
 
 
 async def test_a_contract_is_renewed_in_its_window_and_expires_with_its_second_term(enter: Enter) -> None:

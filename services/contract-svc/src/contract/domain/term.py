@@ -22,6 +22,7 @@ from contract.domain.standing import (
     refuse_before_window,
     refuse_not_in_force,
     refuse_open_breach,
+    refuse_successor_sought,
 )
 from contract.domain.terms import over
 
@@ -87,9 +88,9 @@ def bring_into_force(contract: Contract, draft: Draft, today: date) -> list[Term
     if contract.holds:
         return []
     if contract.status in (Status.EXPIRED, Status.TERMINATED, Status.WITHDRAWN):
-        raise Rejected("contract.ended", status=contract.status.value)
+        raise Rejected("contract.ended", standing=contract.status.value)
     if contract.status is not Status.SIGNED or contract.effective_from is None:
-        raise Rejected("contract.not_signed", status=contract.status.value)
+        raise Rejected("contract.not_signed", standing=contract.status.value)
     if today < contract.effective_from:
         raise Rejected("contract.not_yet_effective", effective_from=contract.effective_from)
     return [ContractInForce(contract_id=draft.contract_id, partner_id=draft.partner_id)]
@@ -130,6 +131,7 @@ def sign_renewal(contract: Contract, draft: Draft, party: Party, today: date) ->
         return []
     refuse_outside_window(contract, draft, today)
     refuse_open_breach(contract)
+    refuse_successor_sought(contract)
     rule = draft.rules.disclosure
     if rule is not None and not rule.exempts_same_terms_renewal:
         refuse_before_window(contract, draft.rules, today)
