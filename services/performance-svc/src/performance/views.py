@@ -58,6 +58,7 @@ SCORECARDS = Table(
     lines json not null,
     bands json not null,
     minimum_cohort integer not null,
+    programme text,
     primary key (code, version)
     """,
 )
@@ -179,6 +180,7 @@ TIERS = Table(
     """
     partner_id uuid not null,
     version integer not null,
+    programme text not null,
     tier text,
     since timestamptz not null,
     primary key (partner_id, version)
@@ -220,6 +222,7 @@ def project_basis(fact: Fact[Any]) -> Iterator[Statement]:
                 lines=LINES.dump_json(card.lines),
                 bands=BANDS.dump_json(card.bands),
                 minimum_cohort=card.minimum_cohort,
+                programme=card.programme,
             )
         case KPIReported() as report:
             yield OBSERVATIONS.insert(
@@ -302,8 +305,9 @@ def project_partners(fact: Fact[Any]) -> Iterator[Statement]:
             yield PARTNERS.upsert("partner_id", partner_id=id, area=area)
         case PartnerActivated(partner_id=id):
             yield PARTNERS.upsert("partner_id", partner_id=id, activated_at=fact.occurred_at)
-        case PartnerTierChanged(partner_id=id, tier=tier):
-            yield TIERS.insert(partner_id=id, version=fact.version, tier=tier, since=fact.occurred_at)
+        case PartnerTierChanged(partner_id=id, programme=programme, tier=tier):
+            since = fact.occurred_at
+            yield TIERS.insert(partner_id=id, version=fact.version, programme=programme, tier=tier, since=since)
         case PartnerTerminated(partner_id=id):
             yield PARTNERS.upsert("partner_id", partner_id=id, terminated_at=fact.occurred_at)
         case PartnerSuspended(partner_id=id):
@@ -345,7 +349,7 @@ def project_channels(fact: Fact[Any]) -> Iterator[Statement]:
 # One view, because evaluation reads all of it as of one position: none of its tables is ever ahead of another.
 basis_view = View(
     "basis",
-    version=2,
+    version=3,
     tables=(METRICS, SCORECARDS, OBSERVATIONS, PERIODS, ROUNDS),
     project=project_basis,
     inline=True,
@@ -357,6 +361,6 @@ evaluations_view = View(
 VIEWS = (
     basis_view,
     evaluations_view,
-    View("partners", version=2, tables=(PARTNERS, SUSPENSIONS, TIERS), project=project_partners, source="partner"),
+    View("partners", version=3, tables=(PARTNERS, SUSPENSIONS, TIERS), project=project_partners, source="partner"),
     View("channels", version=1, tables=(CHANNELS,), project=project_channels, source="contract"),
 )
