@@ -291,7 +291,7 @@ async def test_applications_are_declined_and_withdrawn(api: httpx.AsyncClient) -
     (second,) = await items(api, "/applications", status="withdrawn")
     assert second["application_id"] == withdrawn
     refused = await problem(api, f"/applications/{declined}/withdrawal", {})
-    assert (refused["code"], refused["its_status"]) == ("partner.application_closed", "declined")
+    assert (refused["code"], refused["standing"]) == ("partner.application_closed", "declined")
     assert await types(api, f"/applications/{withdrawn}") == ["PartnerApplied", "ApplicationWithdrawn"]
 
 
@@ -405,7 +405,7 @@ async def test_a_partner_goes_from_prospective_to_active_to_suspended_and_back_t
     await voices.contract_terminated()
     assert (await items(api, "/partners", status="terminated"))[0]["partner_id"] == str(partner)
     refused = await problem(api, f"{path}/checklist/opening_event_held/completion", {})
-    assert (refused["code"], refused["its_status"]) == ("partner.out", "terminated")
+    assert (refused["code"], refused["standing"]) == ("partner.out", "terminated")
     assert (await types(api, path))[-7:] == [
         "PartnerActivated",
         "PartnerSuspended",

@@ -513,7 +513,7 @@ async def test_a_partner_goes_from_its_application_to_the_end_of_its_last_contra
         await walk.says("contract", ended, on=instant("2026-03-01"))
         assert (await walk.see(at))["status"] == status
     over = await walk.refused(f"{at}/outlets", name="Downtown", area="ES-M")
-    assert (over["code"], over["its_status"]) == ("partner.out", "terminated")
+    assert (over["code"], over["standing"]) == ("partner.out", "terminated")
     await walk.done(f"{at}/outlet-closing", reason="The end.")
     assert len(await walk.listed("/outlets", partner_id=str(partner), status="closed")) == 1
 
