@@ -23,7 +23,7 @@ def details(source: str) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, each.arg) for each in node.keywords if each.arg is not None)
             for mapping in node.args:
                 keys = mapping.keys if isinstance(mapping, ast.Dict) else []
-                yield from ((node.lineno, each.value) for each in keys if isinstance(each, ast.Constant))
+                yield from ((node.lineno, str(each.value)) for each in keys if isinstance(each, ast.Constant))
 
 
 def called(node: ast.Call) -> str:
