@@ -13,7 +13,10 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from contract.domain.negotiation import contract_id, negotiation_id
+from contract.domain.territory import releases
 from devstack.serving import Others, Said
+from engine import Context
+from events.contract import ContractTerms
 from events.risk import AdjustmentDecided
 from fastapi import FastAPI
 
@@ -113,6 +116,13 @@ class Walk:
         for party in ("partner", "principal"):
             await self.done(self.us, f"{self.contract}/signatures", "2016-01-22", party=party)
         await self.day("2016-01-23")
+
+    async def forget_areas(self) -> None:
+        """As if nothing had been reserved with its signatures."""
+        id, engine = UUID(self.contract.rpartition("/")[2]), self.service.state.engine
+        terms = ContractTerms.model_validate((await self.see(self.contract))["terms"])
+        for release in releases(id, terms):
+            await engine.handle(release, Context("history"))
 
     async def status(self) -> str:
         found: str = (await self.see(self.contract))["status"]
@@ -451,6 +461,32 @@ async def test_of_an_exclusive_and_an_ordinary_signature_at_once_exactly_one_win
         assert exclusive.json()["code"] == "contract.area_granted"
     else:
         assert ordinary.json()["code"] == "contract.area_taken"
+
+
+async def test_what_was_signed_before_areas_were_reserved_is_reserved_later_or_people_settle_it(enter: Enter) -> None:
+    walk, other, third = await enter(), await enter(), await enter()
+    grant = {"area": "US-WI", "exclusive": True}
+    await walk.agree(grants=[grant])
+    early = await walk.refused(walk.us, f"{walk.contract}/reservations", "2016-01-07")
+    assert (early["code"], early["standing"]) == ("contract.not_in_force", "drafted")
+    await walk.sign()
+    await walk.forget_areas()
+    assert (await walk.see("/territories/US-WI"))["status"] == "free"
+    assert await walk.done(walk.us, f"{walk.contract}/reservations", "2016-02-01") == []
+    (held,) = (await walk.see("/territories/US-WI"))["reservations"]
+    assert f"/contracts/{held['contract_id']}" == walk.contract
+    await walk.done(walk.us, f"{walk.contract}/reservations", "2016-02-02")
+    assert len((await walk.see("/territories/US-WI"))["reservations"]) == 1, "once"
+    await other.agree(grants=[{"area": "US-WI-53202"}])
+    await other.done(other.us, f"{other.contract}/disclosure", "2016-01-07")
+    taken = await other.refused(other.us, f"{other.contract}/signatures", "2016-02-03", party="partner")
+    assert taken["code"] == "contract.area_taken"
+
+    await walk.forget_areas()
+    await third.agree(grants=[{"area": "US-WI-53202"}])
+    await third.sign()
+    late = await walk.refused(walk.us, f"{walk.contract}/reservations", "2016-02-05")
+    assert late["code"] == "contract.area_granted"
 
 
 async def test_of_a_last_signature_and_a_withdrawal_at_once_exactly_one_wins(enter: Enter) -> None:

@@ -471,6 +471,10 @@ async def test_what_does_not_exist_is_not_found_and_what_makes_no_sense_is_named
         (f"/applications/{uuid4()}/history", "partner.application_unknown"),
         (f"/partners/{uuid4()}", "partner.partner_unknown"),
         (f"/partners/{uuid4()}/history", "partner.partner_unknown"),
+        ("/investment-standards/kiosk/FR/history", "partner.investment_standard_unknown"),
+        ("/principals/nobody/history", "partner.principal_unknown"),
+        ("/brands/nothing/history", "partner.brand_unknown"),
+        ("/channels/nowhere/history", "partner.channel_unknown"),
     ):
         answer = await api.get(path)
         assert (answer.status_code, answer.json()["code"]) == (404, code)

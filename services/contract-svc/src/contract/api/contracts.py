@@ -26,7 +26,7 @@ from contract.domain.disclosure import DeliverDisclosure, TakePayment
 from contract.domain.signature import SignContract, WithdrawContract
 from contract.domain.standing import Contract, Party, Status
 from contract.domain.succession import CallOffSuccession
-from contract.domain.term import SignRenewal, renewed_until
+from contract.domain.term import KeepAreas, SignRenewal, renewed_until
 from contract.domain.termination import AgreeToTermination, TerminateContract, Termination
 from contract.domain.territory import reservations
 from contract.domain.transfer import ConsentToTransfer, ProposeTransfer
@@ -97,6 +97,24 @@ def areas_of(contract_id: UUID, contract: Contract, now: datetime) -> Iterator[S
             starts_on=draft.rules.day(now),
             until=draft.terms.term_ends_on,
         )
+
+
+@routes.post("/{contract_id}/reservations", status_code=201, dependencies=[DECIDE])
+async def reserve_areas(contract_id: UUID, command: KeepAreas, db: Read, handle: Handle) -> Receipt:
+    """For a contract in force that was signed before all grants were reserved: its areas are reserved as those of a new
+    one are. Where they are already, nothing changes; where somebody else has one by now, it is refused, and for people
+    to settle. `GET /territories/{area}` shows what came of it."""
+    contract = (await db.load(contracts, contract_id)).state
+    now = command.occurred_at or datetime.now(UTC)
+    return await handle(contracts, contract_id, command, also=areas_in_force(contract_id, contract, now))
+
+
+def areas_in_force(contract_id: UUID, contract: Contract, now: datetime) -> Iterator[Send]:
+    """What has to be reserved of a contract that holds."""
+    draft = contract.draft
+    if draft is not None and contract.holds:
+        until = draft.terms.term_ends_on
+        yield from reservations(contract_id, draft.partner_id, draft.terms, starts_on=draft.rules.day(now), until=until)
 
 
 @routes.post("/{contract_id}/payments", status_code=201, dependencies=[WRITE])

@@ -57,6 +57,7 @@ from contract.domain.succession import CallOffSuccession, SeekSuccessor, Success
 from contract.domain.term import (
     BringIntoForce,
     ExpireContract,
+    KeepAreas,
     OpenRenewal,
     RenewalOpened,
     RenewalSigned,
@@ -152,6 +153,8 @@ def decide(command: ContractCommand, contract: Contract, now: datetime) -> list[
             return [*term.sign_renewal(contract, draft, party, today)]
         case ExpireContract():
             return [*term.expire(contract, draft, today)]
+        case KeepAreas():
+            return [*term.keep_areas(contract)]
         case NoticeBreach():
             return [*breach.notice(contract, draft, command, now)]
         case ReportCure():

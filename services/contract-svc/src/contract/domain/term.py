@@ -78,7 +78,11 @@ class ExpireContract(Command):
     pass
 
 
-TermCommand: TypeAlias = BringIntoForce | OpenRenewal | SignRenewal | ExpireContract
+class KeepAreas(Command):
+    """What it grants is reserved, as it is with a first signature today."""
+
+
+TermCommand: TypeAlias = BringIntoForce | OpenRenewal | SignRenewal | ExpireContract | KeepAreas
 
 
 # -- decide
@@ -112,6 +116,12 @@ def refuse_outside_window(contract: Contract, draft: Draft, today: date) -> None
         raise Rejected("contract.renewal_not_open", allowed_from=opens)
     if over(draft.terms, today):
         raise Rejected("contract.term_over", term_ends_on=ends_on)
+
+
+def keep_areas(contract: Contract) -> list[TermEvent]:
+    """Territories tell of it themselves; of the contract nothing changes."""
+    refuse_not_in_force(contract)
+    return []
 
 
 def renewed_until(draft: Draft) -> date | None:

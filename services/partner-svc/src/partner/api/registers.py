@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from engine import Command, Unknown
 from fastapi import APIRouter
-from service import At, Collection, Filter, Handle, HandlePut, Read, Receipt, list_of, scope
+from service import At, Collection, Filter, Handle, HandlePut, Read, Receipt, history_of, list_of, scope
 
 from partner.api.shown_registry import BrandView, ChannelView, PrincipalView, entry_view
 from partner.domain.register import (
@@ -156,3 +157,13 @@ async def read_channel(code: Code, db: Read, at: At) -> ChannelView:
     """The channel as it is."""
     found: ChannelView = await db.one(CHANNELS, at, of=entry_id("channel", code), code=code)
     return found
+
+
+def add_history(router: APIRouter, register: Register) -> None:
+    history = history_of(register_entries, "code", partial(entry_id, register), noun=register)
+    router.add_api_route("/{code}/history", history, methods=["GET"], dependencies=[READ])
+
+
+add_history(principals, "principal")
+add_history(brands, "brand")
+add_history(channels, "channel")
