@@ -33,14 +33,9 @@ from partner.domain.launch import (
     TrainingPassed,
     TrainingRequired,
 )
-from partner.domain.outlet import (
-    ChecklistDrawnUp,
-    ChecklistItemCompleted,
-    ChecklistItemDated,
-    CompleteChecklistItem,
-    OpenOutlet,
-)
+from partner.domain.outlet import OpenOutlet
 from partner.domain.partner import RegisterPartner, partners
+from partner.domain.readiness import ChecklistDrawnUp, ChecklistItemCompleted, ChecklistItemDated, CompleteChecklistItem
 from partner.domain.registration import Registration, outlet_id, partner_id
 from partner.domain.standing import Partner, Status
 from partner.domain.suspension import LiftSuspension, Suspend, SuspensionCauseAdded, SuspensionCauseLifted

@@ -46,29 +46,31 @@ from performance.domain.plan_action import PlanActionAdded, PlanActionEnded, Pla
 from performance.domain.scorecard import ScorecardDefined
 from performance.improvement_views import ACTIONS, MEASURED, PLANS, PROBLEMS
 from performance.improvement_views import project as project_plans
+from performance.partner_views import (
+    CHANNELS,
+    PARTNERS,
+    SUSPENSIONS,
+    TIERS,
+    TRANSFER,
+    project_channels,
+    project_partners,
+)
 from performance.views import (
     BANDS,
-    CHANNELS,
     EVALUATIONS,
     LINES,
     METRICS,
     MISSED,
     OBSERVATIONS,
-    PARTNERS,
     PERIODS,
     RESTATE,
     RESTATE_EVALUATION,
     ROUNDS,
     SCORECARDS,
     SCORES,
-    SUSPENSIONS,
-    TIERS,
-    TRANSFER,
     VIEWS,
     project_basis,
-    project_channels,
     project_evaluations,
-    project_partners,
 )
 
 AT = datetime(2019, 12, 31, 12, tzinfo=UTC)

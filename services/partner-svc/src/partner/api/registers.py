@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from engine import Command, Unknown
+from events.partner import ExternalRef
 from fastapi import APIRouter
+from pydantic import BaseModel
 from service import At, Collection, Filter, Handle, HandlePut, Read, Receipt, history_of, list_of, scope
 
-from partner.api.shown_registry import BrandView, ChannelView, PrincipalView, entry_view
 from partner.domain.register import (
     Brand,
     Channel,
@@ -29,6 +32,39 @@ READ, WRITE, DECIDE = scope("partner:read"), scope("partner:write"), scope("part
 principals = APIRouter(prefix="/principals", tags=["principals"])
 brands = APIRouter(prefix="/brands", tags=["brands"])
 channels = APIRouter(prefix="/channels", tags=["channels"])
+
+
+class _EntryView(BaseModel):
+    code: str
+    status: Literal["kept", "retired"]
+    name: str
+    external_refs: list[ExternalRef]
+    retired_because: str | None
+
+
+class PrincipalView(_EntryView):
+    content: Principal
+
+
+class BrandView(_EntryView):
+    principal: str
+    content: Brand
+
+
+class ChannelView(_EntryView):
+    principal: str
+    content: Channel
+
+
+def entry_view(item: type[BaseModel]) -> Callable[..., Any]:
+    """Shows rows of the register as this."""
+
+    def show(**row: Any) -> BaseModel:
+        refs = [{"system": system, "key": key} for system, key in sorted(json.loads(row["external_refs"]).items())]
+        content = json.loads(row["content"])
+        return item.model_validate({**row, "content": content, "external_refs": refs})
+
+    return show
 
 
 def collection(register: Register, item: type[Any], *filters: str | Filter) -> Collection[Any]:
