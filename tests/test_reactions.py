@@ -60,7 +60,8 @@ def test_every_cycle_of_reactions_is_known_and_a_test_shows_that_it_ends(everyth
         ("risk.AdjustmentDecided", "contract.BreachNoticed"),
         ("contract.BreachNoticed", "contract.CureLapsed"),
         ("contract.BreachNoticed", "risk.RiskFlagged"),
-        ("risk.RiskFlagged", "risk.ContingencyActivated"),
+        ("risk.RiskFlagged", "risk.PlanCalledFor"),
+        ("risk.PlanCalledFor", "risk.ContingencyActivated"),
         ("training.FieldAuditPublished", "performance.KPIReported"),
     ],
 )

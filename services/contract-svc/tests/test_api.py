@@ -149,7 +149,7 @@ async def test_a_contract_goes_from_agreed_terms_to_in_force_and_is_terminated(
     assert (contract["awaits"], contract["effective_from"]) == ([], "2000-02-01")
     early = {"reason": "Too soon.", "occurred_at": "2000-01-30T21:00:00Z"}
     refused = await problem(api, f"{path}/termination", early, seen=path)
-    assert (refused["code"], refused["its_status"]) == ("contract.not_in_force", "signed")
+    assert (refused["code"], refused["standing"]) == ("contract.not_in_force", "signed")
 
     await reached(api, "2000-02-01T09:00:00Z")
     assert (await got(api, path))["status"] == "in_force"

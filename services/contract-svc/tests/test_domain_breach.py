@@ -162,7 +162,7 @@ def test_the_same_notice_again_changes_nothing_and_another_by_its_id_is_refused(
 
 
 def test_only_a_contract_in_force_is_breached(wisconsin: Story) -> None:
-    refused = Rejected("contract.not_in_force", status="drafted")
+    refused = Rejected("contract.not_in_force", standing="drafted")
     notice = wisconsin.notice("noncompliance")
     scenario(contracts, given=wisconsin.in_force[:1], when=notice, at=at(2026, 6, 1), then=refused)
 

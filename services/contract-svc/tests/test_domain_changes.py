@@ -12,6 +12,12 @@ from contract.domain.contract import contracts
 from contract.domain.disclosure import DeliverDisclosure, PaymentTaken, TakePayment
 from contract.domain.shipped import SHIPPED
 from contract.domain.standing import Party
+from contract.domain.succession import (
+    CallOffSuccession,
+    SeekSuccessor,
+    SuccessionCalledOff,
+    SuccessorSought,
+)
 from contract.domain.term import (
     ExpireContract,
     OpenRenewal,
@@ -304,3 +310,46 @@ def test_nobody_gets_a_contract_with_an_open_breach_or_what_is_theirs_already(st
     nothing = Rejected("contract.no_transfer_proposed")
     consent = ConsentToTransfer(side="transferor")
     scenario(contracts, given=story.in_force, when=consent, at=at(2029, 12, 2), then=nothing)
+
+
+# -- succession
+
+ADJUSTMENT, LOW = UUID(int=50), UUID(int=51)
+SEEK = SeekSuccessor(adjustment_id=ADJUSTMENT, reasons=("Retires.",), evidence=(LOW,))
+
+
+def sought(story: Story) -> SuccessorSought:
+    return SuccessorSought(**story.ids, adjustment_id=ADJUSTMENT, reasons=("Retires.",), evidence=(LOW,))
+
+
+def test_a_successor_is_sought_once_for_a_contract_in_force(story: Story) -> None:
+    scenario(contracts, given=story.in_force, when=SEEK, at=at(2026, 6, 1), then=sought(story))
+    scenario(contracts, given=[*story.in_force, sought(story)], when=SEEK, at=at(2026, 6, 2), then=[])
+    drafted = Rejected("contract.not_in_force", standing="drafted")
+    scenario(contracts, given=[story.drafted], when=SEEK, at=at(2026, 6, 1), then=drafted)
+
+
+def test_a_transfer_is_how_a_successor_comes_and_the_search_is_over_with_it(story: Story) -> None:
+    given = [*story.in_force, sought(story)]
+    propose = ProposeTransfer(to_partner_id=OTHER, effective_on=date(2026, 7, 1))
+    proposed = TransferProposed(contract_id=story.contract, to_partner_id=OTHER, effective_on=date(2026, 7, 1))
+    scenario(contracts, given=given, when=propose, at=at(2026, 6, 1), then=proposed)
+    transferred = ContractTransferred(
+        contract_id=story.contract,
+        partner_id=OTHER,
+        from_partner_id=story.ids["partner_id"],
+        effective_on=date(2026, 7, 1),
+    )
+    assert contracts.fold([*given, proposed, transferred]).succession is None
+
+
+def test_who_is_to_be_replaced_renews_nothing_until_the_search_is_called_off(story: Story) -> None:
+    given = [*story.in_force, story.opened, sought(story)]
+    sign = SignRenewal(party=Party.PARTNER)
+    refusal = Rejected("contract.successor_sought", reasons=["Retires."])
+    scenario(contracts, given=given, when=sign, at=at(2029, 12, 1), then=refusal)
+    off = SuccessionCalledOff(contract_id=story.contract, reason="Stays on.")
+    scenario(contracts, given=given, when=CallOffSuccession(reason="Stays on."), at=at(2029, 12, 1), then=off)
+    scenario(contracts, given=[*given, off], when=sign, at=at(2029, 12, 1), then=story.renewing(Party.PARTNER))
+    none = Rejected("contract.no_successor_sought")
+    scenario(contracts, given=[*given, off], when=CallOffSuccession(reason="No."), at=at(2029, 12, 1), then=none)

@@ -174,7 +174,7 @@ def test_what_was_signed_without_disclosure_cannot_be_disclosed_afterwards(undis
     at = datetime(2000, 1, 13, 9, tzinfo=UTC)
     first = undisclosed.signed(Party.PARTNER, DELIVERED)
     given = [undisclosed.drafted, first, *undisclosed.executed(DELIVERED, DELIVERED, at)]
-    refused = Rejected("contract.not_to_be_disclosed", status="signed")
+    refused = Rejected("contract.not_to_be_disclosed", standing="signed")
     scenario(contracts, given=given, when=undisclosed.disclose, at=at, then=refused)
 
 
@@ -349,14 +349,14 @@ def test_a_contract_that_not_all_have_signed_does_not_come_into_force(story: Sto
     drafted, disclosed = [story.drafted], [story.drafted, story.disclosed]
     half = [*disclosed, story.signed(Party.PARTNER, OPENS, date(2000, 2, 1))]
     for given, status in ((drafted, "drafted"), (disclosed, "disclosed"), (half, "disclosed")):
-        refused = Rejected("contract.not_signed", status=status)
+        refused = Rejected("contract.not_signed", standing=status)
         scenario(contracts, given=given, when=BringIntoForce(), at=alaska(2000, 2, 1), then=refused)
 
 
 def test_a_contract_that_has_ended_does_not_come_into_force_again(story: Story, alaska: Alaska) -> None:
     in_force = [*story.until_signed(), story.in_force]
     for ending, status in ((story.expired, "expired"), (story.terminated, "terminated")):
-        refused = Rejected("contract.ended", status=status)
+        refused = Rejected("contract.ended", standing=status)
         scenario(contracts, given=[*in_force, ending], when=BringIntoForce(), at=alaska(2001, 1, 1), then=refused)
 
 
@@ -421,7 +421,7 @@ def test_terminating_again_for_the_same_reason_changes_nothing_and_for_another_i
     given = [*story.until_signed(), story.in_force, story.terminated]
     again = TerminateContract(reason="unpaid royalties", by=("ana",))
     other = TerminateContract(reason="moved away", by=("ana",))
-    refused = Rejected("contract.not_in_force", status="terminated")
+    refused = Rejected("contract.not_in_force", standing="terminated")
     scenario(contracts, given=given, when=again, at=alaska(2000, 6, 2), then=[])
     scenario(contracts, given=given, when=other, at=alaska(2000, 6, 2), then=refused)
 
@@ -437,7 +437,7 @@ def test_only_a_contract_in_force_can_end(dated: Story, alaska: Alaska, command:
         (signed, "signed"),
         ([*signed, dated.in_force, other], "terminated" if other is dated.terminated else "expired"),
     ):
-        refused = Rejected("contract.not_in_force", status=status)
+        refused = Rejected("contract.not_in_force", standing=status)
         scenario(contracts, given=given, when=command, at=alaska(2001, 6, 1), then=refused)
 
 
@@ -486,7 +486,7 @@ def test_what_not_all_have_signed_is_withdrawn_and_then_nobody_signs(story: Stor
     sign = SignContract(party=Party.PRINCIPAL)
     refused = Rejected("contract.withdrawn", reason="no site")
     scenario(contracts, given=[*half, withdrawn], when=sign, at=at, then=refused)
-    signed = Rejected("contract.not_to_be_withdrawn", status="signed")
+    signed = Rejected("contract.not_to_be_withdrawn", standing="signed")
     scenario(contracts, given=story.until_signed(), when=withdraw, at=at, then=signed)
 
 

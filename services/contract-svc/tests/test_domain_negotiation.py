@@ -202,7 +202,7 @@ def test_nothing_is_offered_or_accepted_once_it_is_over(
 ) -> None:
     first = offered(1, Party.PRINCIPAL)
     for end, status in ((accepted, "accepted"), (lapsed, "lapsed")):
-        closed = Rejected("contract.negotiation_closed", status=status)
+        closed = Rejected("contract.negotiation_closed", standing=status)
         other = offer(said(notice_days=1), Party.PARTNER)
         scenario(negotiations, given=[opened, first, end], when=other, at=NOW, then=closed)
         scenario(negotiations, given=[opened, first, end], when=accept(2, Party.PARTNER), at=NOW, then=closed)
@@ -222,12 +222,12 @@ def test_terms_accepted_before_there_were_rounds_are_known(
 def test_a_negotiation_lapses_with_a_reason(opened: NegotiationOpened, lapsed: NegotiationLapsed) -> None:
     scenario(negotiations, given=[opened], when=LetLapse(reason="no financing"), at=NOW, then=lapsed)
     scenario(negotiations, given=[opened, lapsed], when=LetLapse(reason="no financing"), at=NOW, then=[])
-    closed = Rejected("contract.negotiation_closed", status="lapsed")
+    closed = Rejected("contract.negotiation_closed", standing="lapsed")
     scenario(negotiations, given=[opened, lapsed], when=LetLapse(reason="silence"), at=NOW, then=closed)
 
 
 def test_what_is_accepted_cannot_lapse(opened: NegotiationOpened, accepted: NegotiationAccepted) -> None:
-    refused = Rejected("contract.negotiation_closed", status="accepted")
+    refused = Rejected("contract.negotiation_closed", standing="accepted")
     scenario(negotiations, given=[opened, accepted], when=LetLapse(reason="silence"), at=NOW, then=refused)
 
 

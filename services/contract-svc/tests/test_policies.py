@@ -11,10 +11,11 @@ from contract.domain.negotiation import EndWithoutContract, LapseOffer, OpenNego
 from contract.domain.shipped import SHIPPED
 from contract.domain.signature import ContractExecuted, ContractWithdrawn, PartySigned
 from contract.domain.standing import Party
+from contract.domain.succession import SeekSuccessor
 from contract.domain.term import BringIntoForce, ExpireContract, OpenRenewal, TermExtended
 from contract.domain.territory import ReleaseArea, ReserveArea, releases, reservations, territories, territory_id
 from contract.domain.transfer import CompleteTransfer, TransferConsented
-from contract.policies import POLICIES, InForce, carry_on, open_negotiation, serve_notice
+from contract.policies import POLICIES, InForce, carry_on, carry_out, open_negotiation
 from engine import CancelTimer, Reaction, Send, SetTimer
 from engine.testing import SOME_ID, fact_of
 from events import Event
@@ -220,7 +221,7 @@ def test_a_decided_termination_begins_with_a_notice_for_each_contract_in_force(p
     )
     rules = SHIPPED["US-WI"]
     held = [InForce(contract, rules), InForce(UUID(int=8), rules)]
-    sends = list(serve_notice(fact_of(decided, occurred_at=NOW), held))
+    sends = list(carry_out(fact_of(decided, occurred_at=NOW), held))
     assert sends == [
         Send(
             contracts,
@@ -237,12 +238,24 @@ def test_a_decided_termination_begins_with_a_notice_for_each_contract_in_force(p
     ]
 
 
+def test_of_a_partner_that_is_to_be_replaced_a_successor_is_sought_for_each_contract(
+    partner: UUID, contract: UUID
+) -> None:
+    decided = AdjustmentDecided(
+        adjustment_id=UUID(int=5), partner_id=partner, kind="replace", reasons=("Retires.",), evidence=(BREACH,)
+    )
+    held = [InForce(contract, SHIPPED["ES"]), InForce(UUID(int=8), SHIPPED["ES"])]
+    seek = SeekSuccessor(adjustment_id=UUID(int=5), reasons=("Retires.",), evidence=(BREACH, SOME_ID))
+    sends = list(carry_out(fact_of(decided, occurred_at=NOW), held))
+    assert sends == [Send(contracts, id, seek) for id in (contract, UUID(int=8))]
+
+
 def test_other_adjustments_are_not_for_contracts(partner: UUID, contract: UUID) -> None:
-    for kind in ("probation", "suspend", "replace"):
+    for kind in ("probation", "suspend"):
         decided = AdjustmentDecided.model_validate(
             {"adjustment_id": BREACH, "partner_id": partner, "kind": kind, "reasons": ["x"]}
         )
-        assert list(serve_notice(fact_of(decided, occurred_at=NOW), [InForce(contract, SHIPPED["ES"])])) == []
+        assert list(carry_out(fact_of(decided, occurred_at=NOW), [InForce(contract, SHIPPED["ES"])])) == []
 
 
 def test_the_policies_hear_partners_risk_and_the_house_itself() -> None:

@@ -12,6 +12,7 @@ from contract.domain.rules import RulesContent
 from contract.domain.shipped import SHIPPED
 from contract.domain.signature import ContractExecuted, ContractWithdrawn, PartySigned
 from contract.domain.standing import Party
+from contract.domain.succession import SuccessionCalledOff, SuccessorSought
 from contract.domain.term import RenewalOpened, RenewalSigned
 from contract.views import (
     BREACHES,
@@ -198,7 +199,20 @@ def test_a_contract_shows_its_window_its_renewal_its_transfer_and_its_withdrawal
             ContractTransferred(
                 contract_id=contract, partner_id=UUID(int=9), from_partner_id=partner, effective_on=until
             ),
-            {"partner_id": UUID(int=9), "transferred_from": partner},
+            {
+                "partner_id": UUID(int=9),
+                "transferred_from": partner,
+                "successor_sought_at": None,
+                "successor_sought_because": None,
+            },
+        ),
+        (
+            SuccessorSought(**ids, adjustment_id=UUID(int=9), reasons=("Retires.",), evidence=()),
+            {"successor_sought_at": NOW, "successor_sought_because": ["Retires."]},
+        ),
+        (
+            SuccessionCalledOff(contract_id=contract, reason="Stays on."),
+            {"successor_sought_at": None, "successor_sought_because": None},
         ),
         (
             ContractWithdrawn(**ids, reason="no site"),

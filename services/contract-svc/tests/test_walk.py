@@ -13,7 +13,10 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from contract.domain.negotiation import contract_id, negotiation_id
+from contract.domain.territory import releases
 from devstack.serving import Others, Said
+from engine import Context
+from events.contract import ContractTerms
 from events.risk import AdjustmentDecided
 from fastapi import FastAPI
 
@@ -114,6 +117,13 @@ class Walk:
             await self.done(self.us, f"{self.contract}/signatures", "2016-01-22", party=party)
         await self.day("2016-01-23")
 
+    async def forget_areas(self) -> None:
+        """As if nothing had been reserved with its signatures."""
+        id, engine = UUID(self.contract.rpartition("/")[2]), self.service.state.engine
+        terms = ContractTerms.model_validate((await self.see(self.contract))["terms"])
+        for release in releases(id, terms):
+            await engine.handle(release, Context("history"))
+
     async def status(self) -> str:
         found: str = (await self.see(self.contract))["status"]
         return found
@@ -193,7 +203,7 @@ async def test_an_offer_that_nobody_answers_lapses_after_its_last_day(enter: Ent
     assert (lapsed["status"], lapsed["awaits"]) == ("lapsed", None)
     assert lapsed["lapsed_because"] == "The offer of round 1 was not answered by 2016-01-31."
     late = await walk.refused(walk.us, f"{walk.negotiation}/partner-acceptance", "2016-02-01", round=1)
-    assert (late["code"], late["its_status"]) == ("contract.negotiation_closed", "lapsed")
+    assert (late["code"], late["standing"]) == ("contract.negotiation_closed", "lapsed")
 
 
 async def test_nobody_signs_or_pays_before_the_law_allows_it(enter: Enter) -> None:
@@ -315,6 +325,32 @@ async def test_a_termination_decided_elsewhere_begins_with_notice_and_never_skip
     assert (breach["cure_until"], await walk.status()) == ("2016-07-31", "in_force")
 
 
+async def test_of_a_partner_that_is_to_be_replaced_a_successor_is_sought_and_takes_its_contract(
+    enter: Enter, others: Others
+) -> None:
+    walk, heir = await enter(), await enter()
+    await walk.agree()
+    await walk.sign()
+    decided = AdjustmentDecided(adjustment_id=uuid4(), partner_id=walk.partner, kind="replace", reasons=("Retires.",))
+    on = datetime(2016, 6, 1, 18, tzinfo=UTC)
+    [decision] = await others(walk.service, "risk", Said(decided, on, walk.partner))
+    (found,) = (await walk.see("/contracts?successor_sought=true"))["items"]
+    assert (f"/contracts/{found['contract_id']}", found["successor_sought_because"]) == (walk.contract, ["Retires."])
+    assert (await walk.see(f"{walk.contract}/file"))["succession"]["evidence"] == [str(decision)]
+
+    off = f"{walk.contract}/succession/withdrawal"
+    assert (await walk.refused(walk.us, off, "2016-06-02", reason="Stays."))["code"] == "version_needed"
+    day, to = "2016-07-01", str(heir.partner)
+    await walk.done(walk.us, f"{walk.contract}/transfer", "2016-06-02", to_partner_id=to, effective_on=day)
+    for side in ("transferor", "transferee"):
+        await walk.done(walk.us, f"{walk.contract}/transfer/consents", "2016-06-03", side=side)
+    await walk.day(day)
+    seen = await walk.see(walk.contract)
+    assert (seen["partner_id"], seen["successor_sought_at"]) == (to, None)
+    none = await walk.refused(walk.us, off, "2016-07-02", seen=walk.contract, reason="Stays.")
+    assert none["code"] == "contract.no_successor_sought"
+
+
 async def test_a_contract_is_renewed_in_its_window_and_expires_with_its_second_term(enter: Enter) -> None:
     walk = await enter()
     await walk.agree(royalties=[{"percent": "6"}])
@@ -425,6 +461,32 @@ async def test_of_an_exclusive_and_an_ordinary_signature_at_once_exactly_one_win
         assert exclusive.json()["code"] == "contract.area_granted"
     else:
         assert ordinary.json()["code"] == "contract.area_taken"
+
+
+async def test_what_was_signed_before_areas_were_reserved_is_reserved_later_or_people_settle_it(enter: Enter) -> None:
+    walk, other, third = await enter(), await enter(), await enter()
+    grant = {"area": "US-WI", "exclusive": True}
+    await walk.agree(grants=[grant])
+    early = await walk.refused(walk.us, f"{walk.contract}/reservations", "2016-01-07")
+    assert (early["code"], early["standing"]) == ("contract.not_in_force", "drafted")
+    await walk.sign()
+    await walk.forget_areas()
+    assert (await walk.see("/territories/US-WI"))["status"] == "free"
+    assert await walk.done(walk.us, f"{walk.contract}/reservations", "2016-02-01") == []
+    (held,) = (await walk.see("/territories/US-WI"))["reservations"]
+    assert f"/contracts/{held['contract_id']}" == walk.contract
+    await walk.done(walk.us, f"{walk.contract}/reservations", "2016-02-02")
+    assert len((await walk.see("/territories/US-WI"))["reservations"]) == 1, "once"
+    await other.agree(grants=[{"area": "US-WI-53202"}])
+    await other.done(other.us, f"{other.contract}/disclosure", "2016-01-07")
+    taken = await other.refused(other.us, f"{other.contract}/signatures", "2016-02-03", party="partner")
+    assert taken["code"] == "contract.area_taken"
+
+    await walk.forget_areas()
+    await third.agree(grants=[{"area": "US-WI-53202"}])
+    await third.sign()
+    late = await walk.refused(walk.us, f"{walk.contract}/reservations", "2016-02-05")
+    assert late["code"] == "contract.area_granted"
 
 
 async def test_of_a_last_signature_and_a_withdrawal_at_once_exactly_one_wins(enter: Enter) -> None:

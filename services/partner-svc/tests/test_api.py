@@ -291,7 +291,7 @@ async def test_applications_are_declined_and_withdrawn(api: httpx.AsyncClient) -
     (second,) = await items(api, "/applications", status="withdrawn")
     assert second["application_id"] == withdrawn
     refused = await problem(api, f"/applications/{declined}/withdrawal", {})
-    assert (refused["code"], refused["its_status"]) == ("partner.application_closed", "declined")
+    assert (refused["code"], refused["standing"]) == ("partner.application_closed", "declined")
     assert await types(api, f"/applications/{withdrawn}") == ["PartnerApplied", "ApplicationWithdrawn"]
 
 
@@ -405,7 +405,7 @@ async def test_a_partner_goes_from_prospective_to_active_to_suspended_and_back_t
     await voices.contract_terminated()
     assert (await items(api, "/partners", status="terminated"))[0]["partner_id"] == str(partner)
     refused = await problem(api, f"{path}/checklist/opening_event_held/completion", {})
-    assert (refused["code"], refused["its_status"]) == ("partner.out", "terminated")
+    assert (refused["code"], refused["standing"]) == ("partner.out", "terminated")
     assert (await types(api, path))[-7:] == [
         "PartnerActivated",
         "PartnerSuspended",
@@ -471,6 +471,10 @@ async def test_what_does_not_exist_is_not_found_and_what_makes_no_sense_is_named
         (f"/applications/{uuid4()}/history", "partner.application_unknown"),
         (f"/partners/{uuid4()}", "partner.partner_unknown"),
         (f"/partners/{uuid4()}/history", "partner.partner_unknown"),
+        ("/investment-standards/kiosk/FR/history", "partner.investment_standard_unknown"),
+        ("/principals/nobody/history", "partner.principal_unknown"),
+        ("/brands/nothing/history", "partner.brand_unknown"),
+        ("/channels/nowhere/history", "partner.channel_unknown"),
     ):
         answer = await api.get(path)
         assert (answer.status_code, answer.json()["code"]) == (404, code)

@@ -216,7 +216,7 @@ def test_a_decided_application_is_not_scored_anew(story: Story, now: datetime) -
         ([*story.until_scored, story.declined], "declined"),
         ([*story.until_scored, story.withdrawn], "withdrawn"),
     ):
-        refused = Rejected("partner.application_closed", status=status)
+        refused = Rejected("partner.application_closed", standing=status)
         scenario(applications, given=given, when=story.score("81"), at=now, then=refused)
 
 
@@ -347,7 +347,7 @@ def test_a_closed_application_is_not_decided_otherwise(
     if status != "approved":
         commands.append(ApproveApplication())
     for command in commands:
-        refused = Rejected("partner.application_closed", status=status)
+        refused = Rejected("partner.application_closed", standing=status)
         scenario(applications, given=[*story.until_scored, *endings[closed_by]], when=command, at=now, then=refused)
 
 
@@ -376,7 +376,7 @@ def test_an_applicant_is_screened_by_the_gates_before_anything_is_scored(story: 
     assert applications.fold(given).status is Status.SCREENED
     refused = Rejected("partner.already_scored", standard="franchise")
     scenario(applications, given=story.until_scored, when=screen(), at=now, then=refused)
-    closed = Rejected("partner.application_closed", status="declined")
+    closed = Rejected("partner.application_closed", standing="declined")
     scenario(applications, given=[story.applied, story.declined], when=screen(), at=now, then=closed)
 
 
@@ -431,7 +431,7 @@ def test_an_interview_comes_after_the_scores_and_before_the_decision(story: Stor
     scenario(applications, given=[story.applied], when=talked(), at=now, then=early)
     tomorrow = Rejected("partner.interview_not_yet_held", held_on=date(2000, 1, 6))
     scenario(applications, given=story.until_scored, when=talked(day=6), at=now, then=tomorrow)
-    late = Rejected("partner.application_closed", status="approved")
+    late = Rejected("partner.application_closed", standing="approved")
     scenario(applications, given=story.until_approved, when=talked(), at=now, then=late)
 
 
@@ -466,7 +466,7 @@ def test_a_business_plan_keeps_the_version_that_it_was_judged_by(story: Story, n
     newer = TERMS.model_copy(update={"version": 3, "own_funds": Decimal(60)})
     anew = ProjectBusinessPlan(case=CASE, terms=newer)
     scenario(applications, given=[story.applied, planned(story)], when=anew, at=now, then=planned(story, newer))
-    late = Rejected("partner.application_closed", status="approved")
+    late = Rejected("partner.application_closed", standing="approved")
     scenario(applications, given=story.until_approved, when=command, at=now, then=late)
 
 
@@ -509,7 +509,7 @@ def test_only_an_approved_application_is_held_and_once(story: Story, now: dateti
         (story.until_held, "held"),
         ([*story.until_held, story.distinct], "approved"),
     ):
-        refused = Rejected("partner.not_to_be_held", status=status)
+        refused = Rejected("partner.not_to_be_held", standing=status)
         scenario(applications, given=given, when=hold, at=now, then=refused)
 
 
@@ -536,7 +536,7 @@ def test_deciding_the_same_again_changes_nothing_and_otherwise_is_refused(story:
 
 def test_there_is_nothing_to_decide_where_nothing_is_held(story: Story, now: datetime) -> None:
     command = DecideDuplicate(distinct=True, reason=REASON)
-    refused = Rejected("partner.no_possible_duplicate", status="approved")
+    refused = Rejected("partner.no_possible_duplicate", standing="approved")
     scenario(applications, given=story.until_approved, when=command, at=now, then=refused)
 
 
@@ -548,7 +548,7 @@ def test_a_held_application_is_declined_by_the_decision_about_the_duplicate_only
 
 def test_an_applicant_who_is_held_may_withdraw_and_then_there_is_nothing_to_decide(story: Story, now: datetime) -> None:
     scenario(applications, given=story.until_held, when=WithdrawApplication(), at=now, then=story.withdrawn)
-    refused = Rejected("partner.application_closed", status="withdrawn")
+    refused = Rejected("partner.application_closed", standing="withdrawn")
     decide = DecideDuplicate(distinct=True, reason=REASON)
     scenario(applications, given=[*story.until_held, story.withdrawn], when=decide, at=now, then=refused)
 

@@ -30,8 +30,9 @@ from partner.domain.master_data import (
     LinkExternalReference,
     RemoveContact,
 )
-from partner.domain.outlet import ChangeOutlet, ChecklistDrawnUp
+from partner.domain.outlet import ChangeOutlet
 from partner.domain.partner import partners
+from partner.domain.readiness import ChecklistDrawnUp
 from partner.domain.registration import Registration, outlet_id
 from pydantic import ValidationError
 

@@ -23,22 +23,24 @@ from partner.domain.checklist import (
 from partner.domain.launch import ContractSigned
 from partner.domain.outlet import (
     ChangeOutlet,
-    ChecklistDrawnUp,
-    ChecklistItemCompleted,
-    ChecklistItemDated,
-    ChecklistItemWaived,
-    ChecklistWaiverProposed,
     CloseOutlet,
-    CompleteChecklistItem,
-    DateChecklistItem,
     LinkOutletReference,
     OpenOutlet,
     OutletPlanned,
     OutletReferenceLinked,
     PlanOutlet,
-    WaiveChecklistItem,
 )
 from partner.domain.partner import RegisterPartner, partners
+from partner.domain.readiness import (
+    ChecklistDrawnUp,
+    ChecklistItemCompleted,
+    ChecklistItemDated,
+    ChecklistItemWaived,
+    ChecklistWaiverProposed,
+    CompleteChecklistItem,
+    DateChecklistItem,
+    WaiveChecklistItem,
+)
 from partner.domain.registration import Registration, outlet_id
 
 NOW = datetime(2000, 2, 15, 21, tzinfo=UTC)

@@ -33,14 +33,9 @@ from partner.domain.launch import (
     TrainingPassed,
     TrainingRequired,
 )
-from partner.domain.outlet import (
-    ChecklistDrawnUp,
-    ChecklistItemCompleted,
-    ChecklistItemDated,
-    CompleteChecklistItem,
-    OpenOutlet,
-)
+from partner.domain.outlet import OpenOutlet
 from partner.domain.partner import RegisterPartner, partners
+from partner.domain.readiness import ChecklistDrawnUp, ChecklistItemCompleted, ChecklistItemDated, CompleteChecklistItem
 from partner.domain.registration import Registration, outlet_id, partner_id
 from partner.domain.standing import Partner, Status
 from partner.domain.suspension import LiftSuspension, Suspend, SuspensionCauseAdded, SuspensionCauseLifted
@@ -233,7 +228,7 @@ def test_a_prospect_lapses_with_its_negotiation(story: Story) -> None:
 @pytest.mark.parametrize("stage", ["onboarding", "active", "terminated"])
 def test_only_a_prospect_lapses(story: Story, stage: str) -> None:
     given = {"onboarding": story.onboarding, "active": story.active, "terminated": story.over}[stage]
-    refused = Rejected("partner.not_prospective", status=stage)
+    refused = Rejected("partner.not_prospective", standing=stage)
     scenario(partners, given=given, when=LapseProspect(reason="no financing"), at=NOW, then=refused)
 
 
@@ -249,13 +244,13 @@ def test_only_a_prospect_lapses(story: Story, stage: str) -> None:
     ],
 )
 def test_nothing_more_happens_to_a_partner_who_is_out(story: Story, command: Command) -> None:
-    scenario(partners, given=story.over, when=command, at=NOW, then=Rejected("partner.out", status="terminated"))
+    scenario(partners, given=story.over, when=command, at=NOW, then=Rejected("partner.out", standing="terminated"))
     lapsed = [*story.registered, story.lapsed]
-    scenario(partners, given=lapsed, when=command, at=NOW, then=Rejected("partner.out", status="lapsed"))
+    scenario(partners, given=lapsed, when=command, at=NOW, then=Rejected("partner.out", standing="lapsed"))
 
 
 def test_a_lapsed_partner_does_not_open_an_outlet(story: Story) -> None:
-    refused = Rejected("partner.out", status="lapsed")
+    refused = Rejected("partner.out", standing="lapsed")
     scenario(partners, given=[*story.registered, story.lapsed], when=OpenOutlet(), at=NOW, then=refused)
 
 

@@ -24,7 +24,7 @@ from partner.domain.approval import ApplicationWithdrawn, RegistrationRequested
 from partner.domain.checklist import OPENING_CHECKLIST
 from partner.domain.duplicate import DuplicateDecided, PossibleDuplicateHeld
 from partner.domain.launch import ContractEffective, ContractSigned
-from partner.domain.outlet import ChecklistDrawnUp, ChecklistItemCompleted
+from partner.domain.readiness import ChecklistDrawnUp, ChecklistItemCompleted
 from partner.domain.registration import Registration, outlet_id
 from partner.domain.standard import (
     Dimension,

@@ -14,13 +14,8 @@ from events.partner import OutletClosed, OutletOpened, PartnerTierChanged
 from partner import outlet_views, register_views, reported, tier_views
 from partner.domain.checklist import OPENING_CHECKLIST
 from partner.domain.membership import ProgrammeJoined, ProgrammeLeft, TierChangeProposed, TierProposalOvertaken
-from partner.domain.outlet import (
-    ChecklistDrawnUp,
-    ChecklistItemCompleted,
-    ChecklistItemDated,
-    ChecklistItemWaived,
-    OutletPlanned,
-)
+from partner.domain.outlet import OutletPlanned
+from partner.domain.readiness import ChecklistDrawnUp, ChecklistItemCompleted, ChecklistItemDated, ChecklistItemWaived
 from partner.domain.register import Brand, RegisterEntryKept, RegisterEntryRetired
 from partner.outlet_views import CHECKLIST_ITEMS, OUTLETS
 from partner.register_views import ENTRIES

@@ -309,6 +309,13 @@ async def test_a_business_plan_is_judged_by_the_nearest_standard_and_later_compa
     assert (preview["open_plans"], preview["judged_otherwise"]) == (1, 1)
     assert preview["applications"][0]["shortfalls_then"] == []
     await walk.done(f"{city}/draft/discarding")
+    happened = [event["type"].split(".")[2] for event in await walk.listed(f"{city}/history")]
+    assert happened == [
+        "InvestmentStandardDrafted",
+        "InvestmentStandardPublished",
+        "InvestmentStandardDrafted",
+        "InvestmentStandardDraftDiscarded",
+    ]
     await walk.done(plan, method="PUT", case={**CASE, "own_funds": 90_000})
     await walk.done(f"{path}/approval", seen=path)
     await walk.followed()
@@ -513,7 +520,7 @@ async def test_a_partner_goes_from_its_application_to_the_end_of_its_last_contra
         await walk.says("contract", ended, on=instant("2026-03-01"))
         assert (await walk.see(at))["status"] == status
     over = await walk.refused(f"{at}/outlets", name="Downtown", area="ES-M")
-    assert (over["code"], over["its_status"]) == ("partner.out", "terminated")
+    assert (over["code"], over["standing"]) == ("partner.out", "terminated")
     await walk.done(f"{at}/outlet-closing", reason="The end.")
     assert len(await walk.listed("/outlets", partner_id=str(partner), status="closed")) == 1
 
@@ -668,6 +675,10 @@ async def test_principals_brands_and_channels_are_kept_with_what_others_call_the
     retired = await walk.refused(brand, method="PUT", seen=brand, content={**told, "name": "Other"})
     assert (retired["code"], retired["entry"]) == ("partner.register_entry_retired", "burgers")
     assert await walk.listed("/brands", status="kept") == []
+    happened = [event["type"].split(".")[2] for event in await walk.listed(f"{brand}/history")]
+    assert happened == ["RegisterEntryKept", "RegisterEntryLinked", "RegisterEntryRetired"]
+    for path in ("/principals/burgers-sa", channel):
+        assert len(await walk.listed(f"{path}/history")) == 2
 
 
 async def test_a_checklist_is_published_for_a_kind_and_newcomers_get_it(walk: Walk) -> None:

@@ -236,6 +236,15 @@ def with_targets(*targets: Target) -> tuple[Weighted, ...]:
     return (LINES[0].model_copy(update={"targets": targets}), LINES[1])
 
 
+def test_whose_tiers_its_targets_speak_of_is_said_by_the_scorecard() -> None:
+    scenario(scorecards, given=[defined()], when=define(programme="stars"), at=NOW, then=defined(2, programme="stars"))
+    terms = scorecards.fold([defined(programme="stars")]).terms
+    assert terms is not None
+    assert terms.programme == "stars"
+    of_stars = ScorecardDrafted(code="yearly", content=CONTENT.model_copy(update={"programme": "stars"}))
+    assert scorecards.fold([of_stars, defined()]).draft == of_stars.content
+
+
 def test_a_line_keeps_its_targets_by_tier_and_area() -> None:
     targets = (target("gold", "US-AK"), target("gold"), target(area="US"))
     lines = with_targets(*targets)

@@ -12,7 +12,7 @@ from engine import Context, Fact, Send
 from engine.runtime import Engine
 from engine.testing import fact_of
 from events.performance import KPIReported, PeriodClosed
-from performance import observed
+from performance import observed, partner_views
 from performance.domain.card import Band, Weighted
 from performance.domain.evaluation import evaluations
 from performance.domain.figures import Observed
@@ -40,7 +40,7 @@ async def engine(database: str, kafka: str, topic_prefix: str) -> AsyncIterator[
         topic_prefix=topic_prefix,
         role="api",
         deciders=[metrics, scorecards, kpi_reports, periods, evaluations],
-        views=VIEWS,
+        views=(*VIEWS, *partner_views.VIEWS),
     )
     await engine.migrate()
     await engine.start()

@@ -46,29 +46,31 @@ from performance.domain.plan_action import PlanActionAdded, PlanActionEnded, Pla
 from performance.domain.scorecard import ScorecardDefined
 from performance.improvement_views import ACTIONS, MEASURED, PLANS, PROBLEMS
 from performance.improvement_views import project as project_plans
+from performance.partner_views import (
+    CHANNELS,
+    PARTNERS,
+    SUSPENSIONS,
+    TIERS,
+    TRANSFER,
+    project_channels,
+    project_partners,
+)
 from performance.views import (
     BANDS,
-    CHANNELS,
     EVALUATIONS,
     LINES,
     METRICS,
     MISSED,
     OBSERVATIONS,
-    PARTNERS,
     PERIODS,
     RESTATE,
     RESTATE_EVALUATION,
     ROUNDS,
     SCORECARDS,
     SCORES,
-    SUSPENSIONS,
-    TIERS,
-    TRANSFER,
     VIEWS,
     project_basis,
-    project_channels,
     project_evaluations,
-    project_partners,
 )
 
 AT = datetime(2019, 12, 31, 12, tzinfo=UTC)
@@ -90,10 +92,15 @@ def test_a_metric_is_shown_in_its_latest_version() -> None:
 def test_every_version_of_a_scorecard_is_kept() -> None:
     lines = (Line(metric="score", weight=Decimal(100), floor=Decimal(0), target=Decimal(100), aggregation="mean"),)
     bands = (Band(name="all", lower=Decimal(0), upper=Decimal(100)),)
-    card = ScorecardDefined(code="yearly", version=2, lines=lines, bands=bands, minimum_cohort=5)
+    card = ScorecardDefined(code="yearly", version=2, lines=lines, bands=bands, minimum_cohort=5, programme="stars")
     (statement,) = project_basis(fact(card))
     expected = SCORECARDS.insert(
-        code="yearly", version=2, lines=LINES.dump_json(lines), bands=BANDS.dump_json(bands), minimum_cohort=5
+        code="yearly",
+        version=2,
+        lines=LINES.dump_json(lines),
+        bands=BANDS.dump_json(bands),
+        minimum_cohort=5,
+        programme="stars",
     )
     assert statement == expected
     assert LINES.validate_json(statement.args[2]) == lines
@@ -206,7 +213,7 @@ def test_a_partner_is_known_from_the_first_that_is_heard_of_it() -> None:
 def test_a_partner_has_a_tier_from_the_day_of_its_decision() -> None:
     changed = PartnerTierChanged(partner_id=PARTNER, programme="growth", programme_version=1, tier="gold", reason="r")
     assert list(project_partners(fact(changed, version=6))) == [
-        TIERS.insert(partner_id=PARTNER, version=6, tier="gold", since=AT)
+        TIERS.insert(partner_id=PARTNER, version=6, programme="growth", tier="gold", since=AT)
     ]
 
 

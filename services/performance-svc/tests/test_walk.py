@@ -229,7 +229,8 @@ async def test_targets_by_tier_and_area_ratios_and_a_metric_of_the_middle_of_the
         {**CARD["lines"][1], "targets": [{"tier": "gold", "floor": 1, "target": 0}]},
     ]
     hidden = [*lines[0]["targets"], {"area": "US-AK-99501", "floor": 0, "target": 60}]
-    await walk.setting({**CARD, "lines": lines})
+    card = {**CARD, "programme": "stars"}
+    await walk.setting({**card, "lines": lines})
     told = await walk.refused(
         "/scorecards/other",
         "2016-06-01",
@@ -239,10 +240,17 @@ async def test_targets_by_tier_and_area_ratios_and_a_metric_of_the_middle_of_the
     assert (told["code"], told["behind"]) == ("performance.target_never_holds", {"tier": None, "area": "US-AK"})
     one, two, _, four = walk.partners
     async with walk.service.state.engine.acquire() as db:  # as if partner-svc had said so
-        for version, tier, since in ((9, "silver", 2016), (10, "gold", 2017), (11, "silver", 2019)):
-            row = (one, version, tier, datetime(since, 1, 1, tzinfo=UTC))
+        decided = (
+            ("stars", "silver", 2016),
+            ("stars", "gold", 2017),
+            ("care", "silver", 2018),
+            ("stars", "silver", 2019),
+        )
+        for version, (programme, tier, since) in enumerate(decided, 9):
+            row = (one, version, programme, tier, datetime(since, 1, 1, tzinfo=UTC))
             await db.execute(
-                "insert into partner_tiers (partner_id, version, tier, since) values ($1, $2, $3, $4)", *row
+                "insert into partner_tiers (partner_id, version, programme, tier, since) values ($1, $2, $3, $4, $5)",
+                *row,
             )
     for partner in (one, four):
         await walk.report(partner, f"s{partner}", 40)
@@ -261,14 +269,15 @@ async def test_targets_by_tier_and_area_ratios_and_a_metric_of_the_middle_of_the
     await walk.done("/metrics/visits", "2018-07-01", method="PUT", **{**METRICS["score"], "due": "every_period"})
     more = [{**lines[0], "weight": 50}, lines[1], {"metric": "visits", "weight": 10, "floor": 0, "target": 10}]
     await walk.done(
-        "/scorecards/yearly", "2018-07-01", method="PUT", seen="/scorecards/yearly", **{**CARD, "lines": more}
+        "/scorecards/yearly", "2018-07-01", method="PUT", seen="/scorecards/yearly", **{**card, "lines": more}
     )
     await walk.close("2018")
     found = await walk.see(f"/evaluations/{one}/2018")
     assert [(s["metric"], s["value"], s["observations"]) for s in found["scores"]] == [
         ("score", "40.000000", 1), ("returns", "0.100000", 2)
     ]  # fmt: skip
-    # 40 of 50 and, for gold, 0.1 between 1 and 0: 80 and 90 with the weights 50 and 40
+    # 40 of 50 and, for gold in the scorecard's programme, whatever another says, 0.1 between 1 and 0: 80 and 90, with
+    # the weights 50 and 40
     assert [s["score"] for s in found["scores"]] == ["80.000000", "90.000000"]
     assert (found["total"], found["area"], found["tier"]) == ("84.444444", "US-AK-99501", "gold")
     assert (await walk.see(f"/evaluations/{four}/2018"))["total"] == "40.000000"

@@ -12,6 +12,15 @@ from engine.testing import scenario
 from events.risk import ContingencyActivated, ContingencyClosed
 from hypothesis import given as given_any
 from hypothesis import strategies as st
+from risk.domain.activation import (
+    ActivationNoted,
+    CallForPlan,
+    ClosingNoted,
+    NoteActivation,
+    NoteClosing,
+    PlanCalledFor,
+    activations,
+)
 from risk.domain.backtest import Raised, measured
 from risk.domain.contingency import (
     Activate,
@@ -236,3 +245,41 @@ def test_every_alarm_is_counted_once_and_parts_lie_between_none_and_all(
     assert (found.true_alarms > 0) == (found.foreseen > 0)
     naive = sum(any(w == who and d < day <= d + horizon for w, d in raised) for who, day in ends)
     assert found.foreseen == naive
+
+
+# -- activated once
+
+
+def call(flag: UUID) -> CallForPlan:
+    return CallForPlan(partner_id=PARTNER, plan=terms(), flag_id=flag, reason="Low.")
+
+
+def called(flag: UUID) -> PlanCalledFor:
+    id = contingency_id("kitchen", flag)
+    return PlanCalledFor(contingency_id=id, partner_id=PARTNER, plan=terms(), flag_id=flag, reason="Low.")
+
+
+OTHER_FLAG = UUID(int=3)
+
+
+def test_of_two_flags_in_one_instant_one_sets_the_plan_in_motion() -> None:
+    scenario(activations, when=call(FLAG), at=NOW, then=called(FLAG))
+    for flag in (FLAG, OTHER_FLAG):
+        scenario(activations, given=[called(FLAG)], when=call(flag), at=NOW, then=[])
+
+
+def test_when_what_ran_is_closed_the_next_flag_sets_it_in_motion_again() -> None:
+    closed = ClosingNoted(contingency_id=contingency_id("kitchen", FLAG))
+    closing = NoteClosing(contingency_id=closed.contingency_id)
+    scenario(activations, given=[called(FLAG)], when=closing, at=NOW, then=closed)
+    scenario(activations, given=[called(FLAG), closed], when=closing, at=NOW, then=[])
+    scenario(activations, given=[called(FLAG), closed], when=call(OTHER_FLAG), at=NOW, then=called(OTHER_FLAG))
+
+
+def test_what_a_person_set_in_motion_counts_too_and_a_person_may_have_it_run_twice() -> None:
+    one, two = (ActivationNoted(contingency_id=UUID(int=n)) for n in (7, 8))
+    scenario(activations, when=NoteActivation(contingency_id=UUID(int=7)), at=NOW, then=one)
+    scenario(activations, given=[one], when=NoteActivation(contingency_id=UUID(int=7)), at=NOW, then=[])
+    scenario(activations, given=[one], when=NoteActivation(contingency_id=UUID(int=8)), at=NOW, then=two)
+    given = [one, two, ClosingNoted(contingency_id=UUID(int=7))]
+    scenario(activations, given=given, when=call(FLAG), at=NOW, then=[])

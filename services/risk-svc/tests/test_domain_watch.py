@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from engine.testing import scenario
-from events.risk import RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from events.risk import RestrictionImposed, RestrictionLifted, RiskCauseAdded, RiskFlagged, RiskResolved
 from hypothesis import given
 from hypothesis import strategies as st
 from risk.domain.flag import AcknowledgeFlag, DismissFlag, flag_id
@@ -106,6 +106,7 @@ def test_the_second_complaint_within_the_window_raises_a_flag_with_both_as_evide
             period=None,
             explanation="complaints 2 on 2025-01-11 (value >= 2.0)",
             evidence=(event(1), event(2)),
+            causes=(event(1001), event(1002)),
         ),
         ReviewPlanned(partner_id=PARTNER, rule="load", at=START + 30 * DAY),
     ]
@@ -123,6 +124,59 @@ def test_one_flag_is_open_however_many_follow() -> None:
     for day in range(5):
         told.signal(day)
     assert kinds(told.events).count("RiskFlagged") == 1
+
+
+def test_another_cause_joins_the_open_flag_and_is_told_of() -> None:
+    told = Told(rule())
+    told.signal(0)
+    told.signal(10)
+    (added, _) = told.signal(20)
+    assert added == RiskCauseAdded(
+        flag_id=flag_id(PARTNER, "load", event(2)),
+        partner_id=PARTNER,
+        rule="load",
+        rule_version=1,
+        added=(event(1003),),
+        causes=(event(1001), event(1002), event(1003)),
+        explanation="complaints 3 on 2025-01-21 (value >= 2.0)",
+        evidence=(event(1), event(2), event(3)),
+    )
+    assert kinds(told.again(21)) == ["ReviewPlanned"], "once"
+
+
+def test_who_acknowledged_the_flag_has_to_look_again_when_a_cause_is_added() -> None:
+    told = Told(rule("value >= 1.0"))
+    told.signal(0)
+    (id,) = told.state.flags
+    told.do(AcknowledgeFlag(flag_id=id), 1)
+    told.signal(2)
+    assert not told.state.flags[id].acknowledged
+    assert kinds(told.do(AcknowledgeFlag(flag_id=id), 3)) == ["FlagAcknowledged"]
+
+
+def test_a_cause_that_is_gone_is_not_told_with_the_next_and_leaves_the_flag_to_the_others() -> None:
+    told = Told(rule("value > 0.0", "breaches", figure="breaches"))
+    told.signal(0, "breach", subject=1)
+    told.signal(1, "breach", subject=2)
+    assert told.clear(2, subject=1) == []
+    (added,) = told.signal(3, "breach", subject=3)
+    assert (added.added, added.causes) == ((event(1003),), (event(1002), event(1003)))
+
+
+def test_what_is_told_of_the_same_cause_again_adds_none() -> None:
+    told = Told(rule("value >= 1.0", "days_late", figure="days late"))
+    told.signal(0, "late_payment", subject=1, days=4)
+    assert kinds(told.signal(1, "late_payment", subject=1, days=12)) == ["ReviewPlanned"]
+
+
+def test_a_flag_from_before_causes_were_told_knows_its_own_by_their_events() -> None:
+    told = Told(rule())
+    told.signal(0)
+    told.signal(10)
+    told.events = [e.model_copy(update={"causes": ()}) if isinstance(e, RiskFlagged) else e for e in told.events]
+    told.state = risk_profiles.fold(told.events)
+    assert kinds(told.again(11)) == ["ReviewPlanned"]
+    assert kinds(told.signal(12)) == ["RiskCauseAdded", "ReviewPlanned"]
 
 
 def test_the_flag_is_resolved_when_a_signal_leaves_the_window_at_the_planned_moment() -> None:
@@ -155,7 +209,7 @@ def test_what_is_told_of_the_same_thing_again_takes_its_place() -> None:
 def test_a_certificate_that_was_renewed_and_an_action_that_was_verified_clear_what_they_were_about() -> None:
     told = Told(rule("value > 0.0", "expired_certificates + overdue_actions", figure="open matters"))
     assert kinds(told.signal(0, "expired_certificate", subject=1)) == ["RiskFlagged"]
-    told.signal(100, "critical_overdue_action", subject=2)
+    assert kinds(told.signal(100, "critical_overdue_action", subject=2)) == ["RiskCauseAdded"]
     assert told.clear(200, subject=1) == []
     assert kinds(told.clear(900, subject=2)) == ["RiskResolved"]
     assert told.clear(901, subject=2) == []
@@ -239,7 +293,7 @@ def test_a_rule_on_events_may_suspend_at_once_and_lifts_with_the_risk() -> None:
     assert kinds(found) == ["RiskFlagged", "RestrictionImposed"]
     assert isinstance(found[1], RestrictionImposed)
     assert (found[1].kind, found[1].evidence, found[1].imposed_at) == ("suspension", (event(1),), START)
-    assert told.signal(1, "lapsed_cure", subject=2) == []
+    assert kinds(told.signal(1, "lapsed_cure", subject=2)) == ["RiskCauseAdded"]
     assert told.clear(2, subject=1) == []
     lifted = told.clear(3, subject=2)
     assert kinds(lifted) == ["RiskResolved", "RestrictionLifted"]
@@ -259,7 +313,7 @@ def test_a_suspension_that_a_person_lifted_comes_again_only_with_a_new_signal() 
     told.signal(0, "lapsed_cure", subject=1)
     told.do(LiftRestriction(restriction_id=next(iter(told.state.restrictions)), reason="Settled."), 1)
     assert told.again(2) == []
-    assert kinds(told.signal(3, "lapsed_cure", subject=2)) == ["RestrictionImposed"]
+    assert kinds(told.signal(3, "lapsed_cure", subject=2)) == ["RiskCauseAdded", "RestrictionImposed"]
 
 
 def test_a_retired_rule_closes_what_it_opened_and_opens_nothing() -> None:

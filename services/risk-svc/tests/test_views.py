@@ -16,6 +16,7 @@ from events.risk import (
     CreditLimitChanged,
     RestrictionImposed,
     RestrictionLifted,
+    RiskCauseAdded,
     RiskFlagged,
     RiskResolved,
 )
@@ -33,7 +34,7 @@ from risk.heard_views import HEARD, PARTNER_SALES
 from risk.reading import KINDS
 from risk.views import FLAGS, RESTRICTIONS, RULE_FAILURES, RULE_VERSIONS, RULEBOOK
 
-PARTNER, FLAG, RESTRICTION, EVIDENCE, FACT = (UUID(int=n) for n in range(1, 6))
+PARTNER, FLAG, RESTRICTION, EVIDENCE, FACT, CAUSE = (UUID(int=n) for n in range(1, 7))
 NOW = datetime(2007, 1, 10, tzinfo=UTC)
 
 
@@ -107,6 +108,7 @@ def test_a_flag_shows_the_event_that_raised_it_and_who_saw_it_and_how_it_ended()
         period="2006",
         explanation="inspection_score 82.5 in 2006, below 85",
         evidence=(EVIDENCE,),
+        causes=(CAUSE,),
     )
     assert projected(flag) == [
         FLAGS.upsert(
@@ -122,8 +124,30 @@ def test_a_flag_shows_the_event_that_raised_it_and_who_saw_it_and_how_it_ended()
             status="open",
             raised_at=NOW,
             event_id=FACT,
+            causes=[CAUSE],
         )
     ]
+    another = RiskCauseAdded(
+        flag_id=FLAG,
+        partner_id=PARTNER,
+        rule="low_score",
+        rule_version=2,
+        added=(FACT,),
+        causes=(CAUSE, FACT),
+        explanation="2 of them",
+        evidence=(EVIDENCE, FACT),
+    )
+    assert projected(another) == [
+        FLAGS.update(
+            {"flag_id": FLAG},
+            causes=[CAUSE, FACT],
+            explanation="2 of them",
+            evidence=[EVIDENCE, FACT],
+            acknowledged_by=None,
+            acknowledged_at=None,
+            cause_added_at=NOW,
+        )
+    ], "who acknowledged it has to look again"
     seen = FlagAcknowledged(partner_id=PARTNER, flag_id=FLAG)
     assert projected(seen) == [FLAGS.update({"flag_id": FLAG}, acknowledged_by="test", acknowledged_at=NOW)]
     resolved = RiskResolved(

@@ -399,6 +399,25 @@ async def test_of_an_acknowledgement_and_a_dismissal_at_once_exactly_one_is_take
             assert (now["closed_by"], codes) == ("eva", ["risk.flag_not_open", None])
 
 
+async def test_two_flags_of_one_evaluation_set_a_plan_in_motion_once_and_again_when_it_is_over(
+    walk: Walk, evaluates: Evaluates
+) -> None:
+    us = walk.us
+    for code in ("drop", "drop-too"):
+        await walk.publish(f"/rules/{code}", "2005-01-02", rule=DROP)
+    await walk.publish("/contingency-plans/kitchen", "2005-01-02", plan={**PLAN, "rules": ["drop", "drop-too"]})
+    await evaluates(walk.partner, ("2005", 70))
+    await walk.day("2006-01-06")
+    assert len((await walk.see("/flags", status="open"))["items"]) == 2
+    (first,) = (await walk.see("/contingencies"))["items"]
+    path, over = f"/contingencies/{first['contingency_id']}", {"outcome": "false_alarm", "summary": "A wrong figure."}
+    assert await walk.done(us, f"{path}/closing", "2006-01-20", seen=path, **over) == ["ContingencyClosed"]
+    await evaluates(walk.partner, ("2006", 91), ("2007", 60))
+    await walk.day("2008-01-06")
+    (second,) = (await walk.see("/contingencies", status="running"))["items"]
+    assert second["contingency_id"] != first["contingency_id"]
+
+
 async def test_a_probation_ends_by_itself_and_a_plan_is_set_in_motion_by_hand(walk: Walk, evaluates: Evaluates) -> None:
     us, profile = walk.us, walk.profile
     await walk.publish("/rules/drop", "2005-01-02", rule=DROP)

@@ -32,6 +32,7 @@ from training.domain.conduct_events import (
     SanctionProposed,
     SanctionReasoned,
 )
+from training.domain.conduct_record import ConductWeighed, WeighConduct, conduct_records
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TODAY = date(2026, 3, 2)
@@ -193,3 +194,18 @@ def test_a_breach_is_decided_on_once() -> None:
     scenario(conduct_breaches, given=[REPORTED, dismissed], when=judge(), at=LATER, then=over)
     unknown = Unknown("training.conduct_breach_unknown")
     scenario(conduct_breaches, when=judge(), at=LATER + timedelta(days=1), then=unknown)
+
+
+def test_decisions_on_a_partner_are_taken_one_after_the_other_each_with_those_before_in_view() -> None:
+    partner, one, two = UUID(int=1), UUID(int=2), UUID(int=3)
+    first = ConductWeighed(partner_id=partner, breach_id=one, number=1)
+    weigh = WeighConduct(partner_id=partner, breach_id=one, after=0)
+    scenario(conduct_records, when=weigh, at=NOW, then=first)
+    late = WeighConduct(partner_id=partner, breach_id=two, after=0)
+    hint = "another decision came in between: look again"
+    scenario(
+        conduct_records, given=[first], when=late, at=NOW, then=Rejected("training.another_breach_decided", hint=hint)
+    )
+    again = WeighConduct(partner_id=partner, breach_id=two, after=1)
+    second = ConductWeighed(partner_id=partner, breach_id=two, number=2)
+    scenario(conduct_records, given=[first], when=again, at=NOW, then=second)

@@ -165,7 +165,7 @@ def test_one_person_does_not_waive_it_alone_and_another_reason_is_another_propos
 @pytest.mark.parametrize("end", [[submitted(), verified()], [PROPOSED, WAIVED]], ids=["verified", "waived"])
 def test_what_is_closed_stays_closed(end: list[Event]) -> None:
     given = [OPENED, *end]
-    refusal = Rejected("training.action_closed", status=corrective_actions.fold(given).status.value)
+    refusal = Rejected("training.action_closed", standing=corrective_actions.fold(given).status.value)
     others: list[Command] = [SHOW, REJECT, BecomeOverdue(), waive("ana", reason="Another.")]
     for command in others if end[-1] != WAIVED else [*others, VERIFY]:
         judged(given, command, refusal, at=LATE)

@@ -4,16 +4,20 @@ from typing import Any
 
 import pytest
 from engine import Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, Retire
 from engine.testing import scenario
 from pydantic import TypeAdapter, ValidationError
 from training.domain.course import (
+    Content,
     Course,
     CourseDefined,
+    CourseDraftDiscarded,
+    CourseDrafted,
     CourseEvent,
     CourseRetired,
     DefineCourse,
+    DraftCourse,
     Module,
-    RetireCourse,
     course_id,
     courses,
 )
@@ -43,7 +47,12 @@ def defined(**changes: Any) -> CourseDefined:
     return CourseDefined(**{"version": 1, **content(**changes)})
 
 
+def said(**changes: Any) -> Content:
+    return Content.model_validate({name: value for name, value in content(**changes).items() if name != "code"})
+
+
 RETIRED = CourseRetired(code="hygiene")
+STRICTER = CourseDrafted(code="hygiene", content=said(pass_mark=Decimal(80)))
 
 
 def test_a_course_is_defined_in_its_first_version() -> None:
@@ -82,13 +91,55 @@ def test_defining_the_same_content_again_changes_nothing() -> None:
     scenario(courses, given=[defined()], when=DefineCourse(**content(pass_mark=Decimal("70.0"))), at=NOW, then=[])
 
 
+def test_a_draft_changes_nothing_until_it_is_published_as_the_next_version() -> None:
+    draft = DraftCourse(code="hygiene", content=STRICTER.content)
+    scenario(courses, given=[defined()], when=draft, at=NOW, then=STRICTER)
+    scenario(courses, given=[defined(), STRICTER], when=draft, at=NOW, then=[])
+    assert courses.fold([defined(), STRICTER]).assignable().pass_mark == 70
+    second = defined(version=2, pass_mark=Decimal(80))
+    scenario(courses, given=[defined(), STRICTER], when=Publish(), at=NOW, then=second)
+    assert courses.fold([defined(), STRICTER, second]).draft is None
+
+
+def test_a_course_may_begin_as_a_draft_which_is_assigned_to_nobody() -> None:
+    with pytest.raises(Unknown, match=r"training\.course_unknown"):
+        courses.fold([STRICTER]).assignable()
+    scenario(courses, given=[STRICTER], when=Publish(), at=NOW, then=defined(pass_mark=Decimal(80)))
+
+
+def test_what_is_not_drafted_or_says_nothing_new_is_not_published() -> None:
+    nothing = Rejected("training.nothing_drafted", course="hygiene")
+    scenario(courses, given=[defined()], when=Publish(), at=NOW, then=nothing)
+    same = Rejected("training.draft_changes_nothing", course="hygiene", course_version=1)
+    given = [defined(), CourseDrafted(code="hygiene", content=said())]
+    scenario(courses, given=given, when=Publish(), at=NOW, then=same)
+    scenario(courses, when=Publish(), at=NOW, then=Unknown("training.course_unknown"))
+
+
+def test_a_draft_is_discarded_once() -> None:
+    discarded = CourseDraftDiscarded(code="hygiene")
+    scenario(courses, given=[STRICTER], when=DiscardDraft(), at=NOW, then=discarded)
+    scenario(courses, given=[STRICTER, discarded], when=DiscardDraft(), at=NOW, then=[])
+
+
+def test_a_definition_past_a_draft_leaves_it_unless_it_says_the_same() -> None:
+    assert courses.fold([STRICTER, defined()]).draft == STRICTER.content
+    assert courses.fold([STRICTER, defined(pass_mark=Decimal(80))]).draft is None
+
+
+def test_a_retired_course_has_no_next_version() -> None:
+    refusal = Rejected("training.course_retired", course="hygiene")
+    for command in (DraftCourse(code="hygiene", content=said()), Publish()):
+        scenario(courses, given=[defined(), STRICTER, RETIRED], when=command, at=NOW, then=refusal)
+
+
 def test_a_course_is_retired_once() -> None:
-    scenario(courses, given=[defined()], when=RetireCourse(), at=NOW, then=RETIRED)
-    scenario(courses, given=[defined(), RETIRED], when=RetireCourse(), at=NOW, then=[])
+    scenario(courses, given=[defined()], when=Retire(), at=NOW, then=RETIRED)
+    scenario(courses, given=[defined(), RETIRED], when=Retire(), at=NOW, then=[])
 
 
 def test_a_course_that_does_not_exist_cannot_be_retired() -> None:
-    scenario(courses, when=RetireCourse(), at=NOW, then=Unknown("training.course_unknown"))
+    scenario(courses, when=Retire(), at=NOW, then=Unknown("training.course_unknown"))
 
 
 def test_the_code_of_a_retired_course_is_not_used_again() -> None:
@@ -130,7 +181,7 @@ def test_a_courses_id_follows_from_its_code() -> None:
 
 
 def test_the_state_survives_a_snapshot() -> None:
-    histories: list[list[CourseEvent]] = [[], [defined()], [defined(validity_months=None), RETIRED]]
+    histories: list[list[CourseEvent]] = [[], [defined(), STRICTER], [defined(validity_months=None), RETIRED]]
     for events in histories:
         state = courses.fold(events)
         adapter = TypeAdapter(Course)

@@ -160,7 +160,7 @@ def test_starting_twice_changes_nothing() -> None:
     [(IS_COMPLETED, "completed"), (IS_FAILED, "failed"), (IS_EXPIRED, "expired"), (IS_RENEWING, "renewing")],
 )
 def test_what_is_past_its_start_is_not_started_again(given: list[Event], status: str) -> None:
-    refusal = Rejected("training.not_to_be_started", status=status)
+    refusal = Rejected("training.not_to_be_started", standing=status)
     scenario(enrolments, given=given, when=START, at=AFTER, then=refusal)
 
 
@@ -304,8 +304,8 @@ def test_opening_a_renewal_twice_changes_nothing() -> None:
 
 def test_a_renewal_is_refused_where_there_is_nothing_to_renew() -> None:
     for given, refusal in [
-        (IS_ASSIGNED, Rejected("training.nothing_to_renew", status="assigned")),
-        (IS_STARTED, Rejected("training.nothing_to_renew", status="started")),
+        (IS_ASSIGNED, Rejected("training.nothing_to_renew", standing="assigned")),
+        (IS_STARTED, Rejected("training.nothing_to_renew", standing="started")),
         (IS_FAILED, Rejected("training.no_attempts_left", course="hygiene")),
         (IS_COMPLETED_FOR_EVER, Rejected("training.certificate_does_not_expire")),
     ]:

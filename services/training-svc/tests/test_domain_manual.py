@@ -11,8 +11,10 @@ from training.domain.acknowledgement import (
     AcknowledgeManual,
     AcknowledgementAsked,
     AcknowledgementOverdue,
+    AcknowledgementWithdrawn,
     AskAcknowledgement,
     CallAcknowledgementOverdue,
+    WithdrawRequest,
     acknowledgement_id,
     acknowledgements,
 )
@@ -24,7 +26,9 @@ from training.domain.manual import (
     ManualPublished,
     ManualRetired,
     ManualSent,
+    RequestsWithdrawn,
     SendManual,
+    WithdrawRequests,
     manuals,
 )
 
@@ -92,6 +96,18 @@ def test_a_retired_manual_has_no_next_version() -> None:
     for command in (DraftManual(code="operations", content=content(summary="New.")), Publish()):
         scenario(manuals, given=given, when=command, at=NOW, then=refusal)
     scenario(manuals, given=given, when=SendManual(version=1, through=UUID(int=1)), at=NOW, then=[])
+
+
+def test_requests_for_a_retired_manual_are_withdrawn_page_by_page_however_far_it_was_sent() -> None:
+    one, two = UUID(int=1), UUID(int=2)
+    in_use = [DRAFTED, PUBLISHED, ManualSent(code="operations", version=1, through=two)]
+    scenario(manuals, given=in_use, when=WithdrawRequests(through=one), at=NOW, then=[])
+    retired = [*in_use, ManualRetired(code="operations")]
+    first = RequestsWithdrawn(code="operations", through=one)
+    scenario(manuals, given=retired, when=WithdrawRequests(through=one), at=NOW, then=first)
+    scenario(manuals, given=[*retired, first], when=WithdrawRequests(through=one), at=NOW, then=[])
+    second = RequestsWithdrawn(code="operations", through=two)
+    scenario(manuals, given=[*retired, first], when=WithdrawRequests(through=two), at=NOW, then=second)
 
 
 @pytest.mark.parametrize("command", [Publish(), DiscardDraft(), Retire()], ids=lambda c: type(c).__name__)
@@ -178,3 +194,22 @@ def test_after_its_last_day_it_is_overdue_once_and_may_still_come_late() -> None
 def test_a_timer_of_a_version_before_says_nothing() -> None:
     for given in ([asked(), asked(2)], [asked(), acknowledged()]):
         scenario(acknowledgements, given=given, when=CallAcknowledgementOverdue(version=1), at=LAST, then=[])
+
+
+WITHDRAWN = AcknowledgementWithdrawn(**NAMED)
+
+
+def test_a_request_is_withdrawn_once_overdue_or_not_and_never_after_it_was_acknowledged() -> None:
+    for given in ([asked()], [asked(), OVERDUE]):
+        scenario(acknowledgements, given=given, when=WithdrawRequest(), at=LAST, then=WITHDRAWN)
+        scenario(acknowledgements, given=[*given, WITHDRAWN], when=WithdrawRequest(), at=LAST, then=[])
+    scenario(acknowledgements, given=[asked(), acknowledged()], when=WithdrawRequest(), at=LAST, then=[])
+
+
+def test_what_is_withdrawn_is_neither_overdue_nor_acknowledged_any_more() -> None:
+    given = [asked(), OVERDUE, WITHDRAWN]
+    assert not acknowledgements.fold(given).overdue
+    scenario(acknowledgements, given=given, when=CallAcknowledgementOverdue(version=1), at=LAST, then=[])
+    refusal = Rejected("training.manual_retired", manual="operations")
+    theirs = AcknowledgeManual(version=1, theirs=True)
+    scenario(acknowledgements, given=given, when=theirs, at=LAST, then=refusal)

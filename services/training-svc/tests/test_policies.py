@@ -9,8 +9,10 @@ from events.contract import ContractInForce, PartnerSigned
 from events.training import CorrectiveActionVerified, FieldAuditPublished, Finding, ManualAcknowledged
 from training.domain.acknowledgement import (
     AcknowledgementAsked,
+    AcknowledgementWithdrawn,
     AskAcknowledgement,
     CallAcknowledgementOverdue,
+    WithdrawRequest,
     acknowledgement_id,
     acknowledgements,
 )
@@ -38,7 +40,9 @@ from training.domain.manual import (
     ManualPublished,
     ManualRetired,
     ManualSent,
+    RequestsWithdrawn,
     SendManual,
+    WithdrawRequests,
     manual_id,
     manuals,
 )
@@ -48,6 +52,7 @@ from training.policies import (
     Joining,
     PublishedManual,
     Readers,
+    Unread,
     expire_certificates,
     follow_findings,
     launch_courses,
@@ -56,6 +61,7 @@ from training.policies import (
     watch_the_clock,
     welcome,
     what_joining_takes,
+    whom_it_concerns,
 )
 
 PARTNER = UUID("11111111-1111-4111-8111-111111111111")
@@ -174,12 +180,39 @@ async def test_who_is_next_is_looked_up_for_a_publication_and_its_pages_only() -
     assert (await readers(elsewhere, fact_of(retired, occurred_at=NOW)), elsewhere.asked) == (None, "")
 
 
+def asked(id: UUID) -> AcknowledgementAsked:
+    day = date(2000, 3, 1)
+    return AcknowledgementAsked(
+        acknowledgement_id=id, partner_id=PARTNER, manual="operations", version=2, title="O", document="d",
+        asked_on=day, due_on=day, due_at=NOW, time_zone="UTC",
+    )  # fmt: skip
+
+
+def test_requests_for_a_retired_manual_are_withdrawn_a_page_at_a_time() -> None:
+    one, two = UUID(int=1), UUID(int=2)
+    retired = fact_of(ManualRetired(code="operations"), occurred_at=NOW)
+    sends = list(support(retired, Unread("operations", [one, two], two)))
+    withdrawn = [Send(acknowledgements, id, WithdrawRequest()) for id in (one, two)]
+    assert sends == [*withdrawn, Send(manuals, manual_id("operations"), WithdrawRequests(through=two))]
+    further = fact_of(RequestsWithdrawn(code="operations", through=two), occurred_at=NOW)
+    assert list(support(further, Unread("operations", []))) == [], "so it ends by itself"
+
+
+async def test_open_requests_are_looked_up_for_a_retirement_and_its_pages() -> None:
+    rows = Rows({"acknowledgement_id": UUID(int=1)})
+    for event in (ManualRetired(code="operations"), RequestsWithdrawn(code="operations", through=UUID(int=9))):
+        found = await whom_it_concerns(rows, fact_of(event, occurred_at=NOW))
+        assert found == Unread("operations", [UUID(int=1)], UUID(int=1))
+
+
+def test_who_was_asked_by_somebody_that_had_not_heard_of_the_retirement_is_asked_no_more() -> None:
+    id = UUID(int=7)
+    late = list(support(fact_of(asked(id), occurred_at=NOW), Unread("operations", [id])))
+    assert late[1:] == [Send(acknowledgements, id, WithdrawRequest())], "and no page of others is passed over by it"
+
+
 def test_what_is_asked_for_agreed_on_or_planned_has_its_day() -> None:
     id, at, day = UUID(int=7), NOW, date(2000, 3, 1)
-    asked = AcknowledgementAsked(
-        acknowledgement_id=id, partner_id=PARTNER, manual="operations", version=2, title="O", document="d",
-        asked_on=day, due_on=day, due_at=at, time_zone="UTC",
-    )  # fmt: skip
     action = Followed(1, "Buy a thermometer", "partner", "manager", day, at)
     guidance = (Guidance(topic="cold", note="n"),)
     held = CoachingHeld(visit_id=id, partner_id=PARTNER, held_on=day, guidance=guidance, actions=(action,))
@@ -190,7 +223,7 @@ def test_what_is_asked_for_agreed_on_or_planned_has_its_day() -> None:
     late = Send(acknowledgements, id, CallAcknowledgementOverdue(version=2))
     undone = Send(coaching_visits, id, CallActionOverdue(number=1))
     for event, timer in (
-        (asked, SetTimer(str(id), at, late)),
+        (asked(id), SetTimer(str(id), at, late)),
         (held, SetTimer(f"{id}/1", at, undone)),
         (opened, SetTimer(str(id), at, Send(support_plans, id, CallPlanOverrun()))),
     ):
@@ -199,7 +232,8 @@ def test_what_is_asked_for_agreed_on_or_planned_has_its_day() -> None:
     done = ManualAcknowledged.model_validate({**named, "due_on": day, "acknowledged_on": day, "late": False})
     followed = AgreedActionFollowedUp(visit_id=id, number=1, outcome="done", note="n", followed_up_on=day, late=False)
     closed = SupportPlanClosed(plan_id=id, result="met", summary="s", closed_on=day)
-    for end, key in ((done, str(id)), (followed, f"{id}/1"), (closed, str(id))):
+    withdrawn = AcknowledgementWithdrawn(acknowledgement_id=id, partner_id=PARTNER, manual="operations", version=2)
+    for end, key in ((done, str(id)), (withdrawn, str(id)), (followed, f"{id}/1"), (closed, str(id))):
         assert list(support(fact_of(end, occurred_at=NOW), None)) == [CancelTimer(key)]
 
 

@@ -316,7 +316,13 @@ async def test_a_manual_goes_to_partners_of_its_kinds_who_acknowledge_it_or_are_
     assert (todo["version"], todo["status"]) == (2, "asked")
     assert await walk.items(f"/manual-acknowledgements?partner_id={reseller}") == []
     await walk.done(us, f"{path}/retirement", "2016-03-02")
-    gone = await walk.refused(us, f"{path}/draft", "2016-03-03", method="PUT", seen=path, manual=MANUAL)
+    await walk.settles()
+    (todo,) = await walk.items(f"/manual-acknowledgements?partner_id={newcomer}")
+    assert (todo["version"], todo["status"]) == (2, "withdrawn")
+    assert (await walk.see(theirs))["status"] == "acknowledged", "what was given stays"
+    await walk.day("2016-04-01")
+    assert await walk.items("/manual-acknowledgements?overdue=true") == []
+    gone = await walk.refused(us, f"{path}/draft", "2016-04-03", method="PUT", seen=path, manual=MANUAL)
     assert gone["code"] == "training.manual_retired"
 
 
@@ -452,3 +458,58 @@ async def test_the_same_breach_leads_to_the_same_sanction_or_it_shows(walk: Walk
     assert (read["version"], read["draft"]) == (1, None), "partners know what they are judged by, and not what may come"
     assert len(preview["otherwise"]) == 2
     assert await walk.done(us, f"{path}/draft/discarding", "2016-07-01") == ["ConductCodeDraftDiscarded"]
+
+
+async def test_of_two_breaches_decided_in_one_instant_exactly_one_is_the_first(walk: Walk) -> None:
+    us, path = walk.us, "/conduct-codes/general"
+    await walk.done(us, f"{path}/draft", "2016-01-05", method="PUT", conduct=CONDUCT)
+    await walk.done(us, f"{path}/publication", "2016-01-05", seen=path)
+    said = {"conduct_code": "general", "rule": "prices", "happened_on": "2016-01-06", "partner_id": str(walk.partner)}
+    breaches = [
+        f"/conduct-breaches/{await walk.made(us, '/conduct-breaches', '2016-01-07', account=account, **said)}"
+        for account in ("Two dollars more.", "Three dollars more.")
+    ]
+    await walk.day("2016-01-20")
+    refusals: list[str] = []
+
+    async def decide(breach: str, who: httpx.AsyncClient) -> None:
+        """Looks again as long as it is told that somebody was quicker."""
+        answer = await walk.say(who, f"{breach}/decision", "2016-01-20", reason="The receipts show it.", seen=breach)
+        if answer.is_error:
+            refusals.append(answer.json()["code"])
+            await decide(breach, who)
+
+    await asyncio.gather(decide(breaches[0], walk.colleague), decide(breaches[1], walk.boss))
+    assert sorted([(await walk.see(each))["repetition"] for each in breaches]) == [1, 2]
+    assert set(refusals) <= {"training.another_breach_decided", "version_mismatch"}
+
+
+async def test_a_course_is_drafted_previewed_and_published_and_enrolments_keep_their_version(
+    walk: Walk, signs: Callable[..., Awaitable[None]]
+) -> None:
+    us, path = walk.us, "/courses/hygiene"
+    await walk.done(us, f"{path}/draft", "2016-01-05", method="PUT", course=COURSE)
+    assert (await us.get(path)).status_code == 404, "a draft is not a course yet"
+    assert (await walk.them.get(f"{path}/draft")).status_code == 403
+    assert (await walk.refused(us, f"{path}/publication", "2016-01-05"))["code"] == "version_needed"
+    assert await walk.done(us, f"{path}/publication", "2016-01-05", seen=f"{path}/draft") == ["CourseDefined"]
+    again = await walk.refused(us, f"{path}/publication", "2016-01-05", seen=path)
+    assert (again["code"], again["course"]) == ("training.nothing_drafted", "hygiene")
+    await signs(walk.partner, on=date(2016, 1, 10))
+
+    stricter = {**COURSE, "pass_mark": 80, "modules": COURSE["modules"][:1]}
+    await walk.done(us, f"{path}/draft", "2016-01-11", method="PUT", seen=path, course=stricter)
+    preview = await walk.see(f"{path}/draft/preview")
+    assert (preview["version"], preview["under_way"], preview["would_not_pass"]) == (2, 1, 0)
+    assert [each["term"] for each in preview["differences"]] == ["pass_mark", "modules[1]"]
+    assert await walk.done(us, f"{path}/draft/discarding", "2016-01-12") == ["CourseDraftDiscarded"]
+    assert (await walk.see(f"{path}/draft"))["draft"] is None
+    await walk.done(us, f"{path}/draft", "2016-01-13", method="PUT", seen=path, course=stricter)
+    await walk.done(us, f"{path}/publication", "2016-01-13", seen=path)
+    seen = await walk.see(path)
+    assert (seen["version"], seen["pass_mark"]) == (2, "80")
+    kept = await walk.see(f"/enrolments/{enrolment_id(walk.partner, 'hygiene')}")
+    assert (kept["course_version"], kept["pass_mark"]) == (1, "70")
+    await walk.done(us, f"{path}/retirement", "2016-01-14")
+    gone = await walk.refused(us, f"{path}/draft", "2016-01-15", method="PUT", seen=path, course=COURSE)
+    assert gone["code"] == "training.course_retired"

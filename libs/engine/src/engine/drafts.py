@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
 from pydantic import BaseModel
 
@@ -67,6 +67,10 @@ def next_version(kind: Callable[..., T], content: BaseModel, last: Version | Non
     return kind(**key, version=1 if last is None else last.version + 1, **dict(content))
 
 
+@overload
+def content_of(terms: BaseModel, kind: type[M]) -> M: ...
+@overload
+def content_of(terms: BaseModel | None, kind: type[M]) -> M | None: ...
 def content_of(terms: BaseModel | None, kind: type[M]) -> M | None:
     """What a version says, without whose it is and its number."""
     return None if terms is None else kind.model_validate({name: getattr(terms, name) for name in kind.model_fields})

@@ -16,7 +16,9 @@ AdjustmentKind = Literal["probation", "suspend", "replace", "terminate"]
 
 
 class RiskFlagged(Event, type="cauce.risk.RiskFlagged.v1", key="risk_profile-{partner_id}"):
-    """A rule found a risk in a partner. The stream is the partner's risk profile; `evidence` are event ids."""
+    """A rule found a risk in a partner. The stream is the partner's risk profile; `evidence` are event ids. `causes`
+    are what it is about, by id: the late payment, the complaint, the breach ...; none where the rule speaks of
+    evaluations or of sales."""
 
     flag_id: UUID
     partner_id: UUID
@@ -24,6 +26,21 @@ class RiskFlagged(Event, type="cauce.risk.RiskFlagged.v1", key="risk_profile-{pa
     rule_version: int
     severity: Severity
     period: Period | None
+    explanation: str
+    evidence: tuple[UUID, ...]
+    causes: tuple[UUID, ...] = ()
+
+
+class RiskCauseAdded(Event, type="cauce.risk.RiskCauseAdded.v1", key="risk_profile-{partner_id}"):
+    """An open flag rests on something more: the rule has one flag a partner, so that another cause joins it. Whoever
+    had acknowledged it has not seen this. `added` is new; `causes` and `evidence` are all that it rests on now."""
+
+    flag_id: UUID
+    partner_id: UUID
+    rule: str
+    rule_version: int
+    added: tuple[UUID, ...]
+    causes: tuple[UUID, ...]
     explanation: str
     evidence: tuple[UUID, ...]
 
@@ -134,6 +151,7 @@ class ContingencyClosed(Event, type="cauce.risk.ContingencyClosed.v1", key="cont
 
 PUBLIC: tuple[type[Event], ...] = (
     RiskFlagged,
+    RiskCauseAdded,
     RiskResolved,
     RestrictionImposed,
     RestrictionLifted,

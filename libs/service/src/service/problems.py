@@ -1,7 +1,8 @@
 """Every error as application/problem+json (RFC 9457).
 
 `code` is stable; what a rule wants the caller to know stands beside it as members of their own. Where a detail has
-the name of a member that the format itself defines (`status`, say), it is called `its_status`.
+the name of a member that the format itself defines (`status`, say), it is called `its_status`; no refusal of ours has
+one (`tests/test_refusals.py`).
 """
 
 from __future__ import annotations

@@ -239,37 +239,42 @@ def happening(fact: Fact[Any]) -> Happening:
 
 
 def history_of(
-    decider: Decider[Any, Any, Any], named: str = "id", id_of: Callable[[Any], UUID] | None = None
+    decider: Decider[Any, Any, Any],
+    named: str | tuple[str, ...] = "id",
+    id_of: Callable[..., UUID] | None = None,
+    noun: str | None = None,
 ) -> Callable[..., Coroutine[Any, Any, Listing[Happening]]]:
     """An endpoint for `/{id}/history`: the aggregate's events in order, with both clocks and causation. Where the path
-    has something else than its id, `named` is what and `id_of` makes the id of it."""
+    has something else than its id, `named` is what and `id_of` makes the id of it. `noun` is what it is called, if not
+    as the decider's category is."""
+    names = (named,) if isinstance(named, str) else named
+    called = noun or decider.category
 
     async def endpoint(request: Request, page: Window, **path: Any) -> Listing[Happening]:
-        id = path[named] if id_of is None else id_of(path[named])
+        key = [path[name] for name in names]
+        id = key[0] if id_of is None else id_of(*key)
         after = _version(page.after)
         state = request.app.state
         facts = await state.engine.history(decider, id, after=after, limit=page.limit + 1)
         if not facts and not after:
             # `code` is a member of every problem already.
-            member = decider.category if named == "code" else named
-            raise Unknown(f"{state.service}.{decider.category}_unknown", **{member: path[named]})
+            raise Unknown(f"{state.service}.{called}_unknown", **{called if n == "code" else n: path[n] for n in names})
         rows = [dict(happening(fact)) for fact in facts]
         return listing(rows, page, key=lambda row: str(row["version"]), item=Happening)
 
-    noun = decider.category.replace("_", " ")
-    kind = UUID if id_of is None else next(iter(signature(id_of, eval_str=True).parameters.values())).annotation
-    endpoint.__name__ = f"{decider.category}_history"
-    endpoint.__doc__ = f"What happened to the {noun}, in order, with both clocks and causation."
+    kinds = [UUID] if id_of is None else [p.annotation for p in signature(id_of, eval_str=True).parameters.values()]
+    endpoint.__name__ = f"{called}_history"
+    endpoint.__doc__ = f"What happened to the {called.replace('_', ' ')}, in order, with both clocks and causation."
     endpoint.__signature__ = Signature(  # type: ignore[attr-defined]
         [
-            Parameter(named, Parameter.KEYWORD_ONLY, annotation=kind),
+            *(Parameter(n, Parameter.KEYWORD_ONLY, annotation=k) for n, k in zip(names, kinds, strict=True)),
             Parameter("request", Parameter.KEYWORD_ONLY, annotation=Request),
             Parameter("page", Parameter.KEYWORD_ONLY, annotation=Page),
         ],
         return_annotation=Listing[Happening],
     )
-    endpoint.cauce_path = f"{{{named}}}"  # type: ignore[attr-defined]
-    endpoint.cauce_refusals = {f"{{service}}.{decider.category}_unknown": 404}  # type: ignore[attr-defined]
+    endpoint.cauce_path = "/".join(f"{{{name}}}" for name in names)  # type: ignore[attr-defined]
+    endpoint.cauce_refusals = {f"{{service}}.{called}_unknown": 404}  # type: ignore[attr-defined]
     return endpoint
 
 

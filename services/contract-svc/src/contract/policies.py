@@ -1,6 +1,7 @@
 """What contract-svc does by itself: it opens a negotiation with each new partner, drafts what was agreed on, keeps the
 clocks of offers, contracts and breaches, gives areas free again, lets a negotiation lapse whose contract is withdrawn,
-and serves the notice that a decided termination begins with."""
+and carries out what was decided of a partner: it serves the notice that a termination begins with, and has a successor
+sought for whoever is to be replaced."""
 
 from __future__ import annotations
 
@@ -38,6 +39,7 @@ from contract.domain.negotiation import (
 from contract.domain.rules import GENERAL, Rules
 from contract.domain.shipped import SHIPPED
 from contract.domain.signature import ContractExecuted, ContractWithdrawn
+from contract.domain.succession import SeekSuccessor
 from contract.domain.term import BringIntoForce, ExpireContract, OpenRenewal, TermExtended
 from contract.domain.terms import terms_of
 from contract.domain.territory import releases, reservations
@@ -173,7 +175,7 @@ class InForce:
 
 
 async def contracts_in_force(db: Rows, fact: Fact[Any]) -> Sequence[InForce]:
-    if not isinstance(fact.event, AdjustmentDecided) or fact.event.kind != "terminate":
+    if not isinstance(fact.event, AdjustmentDecided) or fact.event.kind not in ("terminate", "replace"):
         return ()
     rows = await db.fetch(
         "select contract_id, jurisdiction from contracts where partner_id = $1"
@@ -184,9 +186,9 @@ async def contracts_in_force(db: Rows, fact: Fact[Any]) -> Sequence[InForce]:
     return tuple(InForce(id, rules) for id, rules in found if rules is not None)
 
 
-def serve_notice(fact: Fact[Any], held: Sequence[InForce]) -> Iterator[Reaction]:
+def carry_out(fact: Fact[Any], held: Sequence[InForce]) -> Iterator[Reaction]:
     """A decided termination begins with notice, on the general ground: cure is never skipped. The rest is for two
-    persons."""
+    persons. Of a replacement it is noted that a successor is sought; who that is, a person says."""
     match fact.event:
         case AdjustmentDecided(kind="terminate") as decided:
             for each in held:
@@ -198,10 +200,18 @@ def serve_notice(fact: Fact[Any], held: Sequence[InForce]) -> Iterator[Reaction]
                     rules=each.rules,
                 )
                 yield Send(contracts, each.contract_id, notice)
+        case AdjustmentDecided(kind="replace") as decided:
+            for each in held:
+                seek = SeekSuccessor(
+                    adjustment_id=decided.adjustment_id,
+                    reasons=decided.reasons,
+                    evidence=(*decided.evidence, fact.event_id),
+                )
+                yield Send(contracts, each.contract_id, seek)
 
 
 POLICIES = (
     Policy("opening", source="partner", react=open_negotiation),
     Policy("carrying_on", source="contract", react=carry_on, gather=what_it_is_about),
-    Policy("adjustments", source="risk", react=serve_notice, gather=contracts_in_force),
+    Policy("adjustments", source="risk", react=carry_out, gather=contracts_in_force),
 )

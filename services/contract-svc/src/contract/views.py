@@ -33,6 +33,7 @@ from contract.domain.jurisdiction import DraftDiscarded, RulesDrafted, RulesPubl
 from contract.domain.negotiation import TermsOffered, other
 from contract.domain.signature import ContractWithdrawn, PartySigned
 from contract.domain.standing import PARTIES, Status
+from contract.domain.succession import SuccessionCalledOff, SuccessorSought
 from contract.domain.term import RenewalOpened, RenewalSigned
 from contract.domain.terms import terms_of
 
@@ -78,7 +79,9 @@ CONTRACTS = Table(
     rules_version int not null default 0,
     renewals int not null default 0,
     renewal_awaits text[],
-    transferred_from uuid
+    transferred_from uuid,
+    successor_sought_at timestamptz,
+    successor_sought_because text[]
     """,
     indexes=("(status, contract_id)", "(partner_id)", "(jurisdiction, status)"),
 )
@@ -199,6 +202,9 @@ def project_contracts(fact: Fact[Any]) -> Iterator[Statement]:
             yield from project_standing(fact, key)
 
 
+NONE_SOUGHT = {"successor_sought_at": None, "successor_sought_because": None}
+
+
 def project_standing(fact: Fact[Any], key: dict[str, UUID]) -> Iterator[Statement]:
     """From the last signature on."""
     match fact.event:
@@ -225,7 +231,12 @@ def project_standing(fact: Fact[Any], key: dict[str, UUID]) -> Iterator[Statemen
                 key, status=Status.IN_FORCE.value, renewals=renewals, term_ends_on=until, renewal_awaits=None
             )
         case ContractTransferred(partner_id=partner_id, from_partner_id=before):
-            yield CONTRACTS.update(key, partner_id=partner_id, transferred_from=before)
+            yield CONTRACTS.update(key, partner_id=partner_id, transferred_from=before, **NONE_SOUGHT)
+        case SuccessorSought(reasons=reasons):
+            sought = {"successor_sought_at": fact.occurred_at, "successor_sought_because": list(reasons)}
+            yield CONTRACTS.update(key, **sought)
+        case SuccessionCalledOff():
+            yield CONTRACTS.update(key, **NONE_SOUGHT)
         case ContractExpired():
             yield CONTRACTS.update(key, status=Status.EXPIRED.value, ended_at=fact.occurred_at)
         case ContractWithdrawn(reason=reason):
@@ -289,7 +300,7 @@ def project_jurisdictions(fact: Fact[Any]) -> Iterator[Statement]:
 
 
 negotiations_view = View("negotiations", version=2, tables=(NEGOTIATIONS,), project=project_negotiations, inline=True)
-contracts_view = View("contracts", version=2, tables=(CONTRACTS,), project=project_contracts, inline=True)
+contracts_view = View("contracts", version=3, tables=(CONTRACTS,), project=project_contracts, inline=True)
 breaches_view = View("breaches", version=1, tables=(BREACHES,), project=project_breaches, inline=True)
 jurisdictions_view = View(
     "jurisdictions", version=1, tables=(JURISDICTIONS,), project=project_jurisdictions, inline=True

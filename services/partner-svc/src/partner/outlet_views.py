@@ -8,13 +8,8 @@ from typing import Any
 from engine import Fact, Statement, Table, View
 from events.partner import OutletChanged, OutletClosed, OutletOpened, PartnerRegistered
 
-from partner.domain.outlet import (
-    ChecklistDrawnUp,
-    ChecklistItemCompleted,
-    ChecklistItemDated,
-    ChecklistItemWaived,
-    OutletPlanned,
-)
+from partner.domain.outlet import OutletPlanned
+from partner.domain.readiness import ChecklistDrawnUp, ChecklistItemCompleted, ChecklistItemDated, ChecklistItemWaived
 
 OUTLETS = Table(
     "outlets",

@@ -30,7 +30,7 @@ from partner.domain.approval import ApplicationWithdrawn
 from partner.domain.assessment import ApplicationScreened, BusinessPlanProjected, InterviewHeld
 from partner.domain.duplicate import DuplicateDecided, PossibleDuplicateHeld
 from partner.domain.launch import ContractSigned
-from partner.domain.outlet import ChecklistDrawnUp, ChecklistItemCompleted, ChecklistItemWaived
+from partner.domain.readiness import ChecklistDrawnUp, ChecklistItemCompleted, ChecklistItemWaived
 from partner.domain.registration import partner_id
 from partner.domain.words import normalised
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from service import Settings, create_app
 
-from performance import api, operational_views, views
+from performance import api, operational_views, partner_views, views
 from performance.domain.consumer_feedback import consumer_feedback
 from performance.domain.cost import costs
 from performance.domain.evaluation import evaluations
@@ -35,7 +35,7 @@ def app() -> FastAPI:
         takes_in=[api.imports.KPI_REPORTS, *api.operational.IMPORTS],
         jobs=[REPLAYS],
         deciders=[metrics, scorecards, kpi_reports, periods, evaluations, improvement_plans, *FACTS],
-        views=(*views.VIEWS, plans_view, *operational_views.VIEWS),
+        views=(*views.VIEWS, *partner_views.VIEWS, plans_view, *operational_views.VIEWS),
         policies=policies(),
         states=STATES,
         description="Operational facts; metrics, what is reported of them, evaluations when a period is closed, and "

@@ -76,7 +76,8 @@ where p.activated_at <= $1 and (p.terminated_at is null or p.terminated_at >= $2
 
 SEGMENTS = """
 select p.partner_id, p.area,
-       (select t.tier from partner_tiers t where t.partner_id = p.partner_id and t.since < $1
+       (select t.tier from partner_tiers t
+        where t.partner_id = p.partner_id and t.since < $1 and ($4::text is null or t.programme = $4)
         order by t.since desc, t.version desc limit 1) as tier
 from known_partners p where p.partner_id between $2 and $3
 """
@@ -179,11 +180,11 @@ async def observed(
 
 
 async def segments(db: Rows, closing: Closing, first: UUID = FIRST_ID, last: UUID = LAST_ID) -> Segments:
-    """Where the scorecard has targets by tier or area: in which area the partners are, and which tier they had when the
-    period was over, by what has been heard of them by now."""
+    """Where the scorecard has targets by tier or area: in which area the partners are, and which tier they had in its
+    programme when the period was over, by what has been heard of them by now."""
     if not closing.card.segmented:
         return {}
-    rows = await db.fetch(SEGMENTS, ends(closing.period), first, last)
+    rows = await db.fetch(SEGMENTS, ends(closing.period), first, last, closing.card.programme)
     return {row["partner_id"]: Segment(row["tier"], row["area"]) for row in rows}
 
 

@@ -26,7 +26,7 @@ select greatest((select max(position) from observations), (select max(closed_at)
 """
 
 CLOSING = """
-select p.period, p.closed_at, p.closed_by, s.code, s.version, s.lines, s.bands, s.minimum_cohort
+select p.period, p.closed_at, p.closed_by, s.code, s.version, s.lines, s.bands, s.minimum_cohort, s.programme
 from periods p join scorecards s on s.code = p.scorecard and s.version = p.scorecard_version
 where p.period = $1
 """
@@ -77,7 +77,7 @@ class Batch:
         if period not in self.closings:
             row = await self.db.fetchrow(CLOSING, period)
             lines, bands = LINES.validate_json(row["lines"]), BANDS.validate_json(row["bands"])
-            card = ScorecardTerms(row["code"], row["version"], lines, bands, row["minimum_cohort"])
+            card = ScorecardTerms(row["code"], row["version"], lines, bands, row["minimum_cohort"], row["programme"])
             self.closings[period] = Closing(row["period"], card, row["closed_at"], row["closed_by"])
         return self.closings[period]
 

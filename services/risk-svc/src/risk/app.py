@@ -7,6 +7,7 @@ from service import Settings, create_app
 
 from risk import adjustment_views, api, back_tests, contingency_views, gathering, heard_views, policies, views
 from risk.domain.accounts import reported_accounts
+from risk.domain.activation import activations
 from risk.domain.contingency import contingencies
 from risk.domain.exposure import exposures
 from risk.domain.plan import plans
@@ -21,7 +22,7 @@ def app() -> FastAPI:
         Settings(),
         routes=(*api.ROUTES, *back_tests.ROUTES),
         jobs=[back_tests.BACK_TESTS],
-        deciders=[rules, risk_profiles, reported_accounts, exposures, plans, contingencies],
+        deciders=[rules, risk_profiles, reported_accounts, exposures, plans, activations, contingencies],
         views=(*views.VIEWS, *adjustment_views.VIEWS, *contingency_views.VIEWS, *heard_views.VIEWS),
         policies=policies.POLICIES,
         states=STATES,

@@ -164,7 +164,7 @@ async def for_own_facts(db: Rows, fact: Fact[Any]) -> Any:
 
 
 async def plans_asked_for(db: Rows, partner_id: UUID, rule: str, severity: Severity) -> tuple[PlanTerms, ...]:
-    """What a flag activates, but for plans that run for the partner already."""
+    """What a flag asks for, but for plans that run for the partner already."""
     rows = await db.fetch(PLANS, partner_id)
     plans = (PlanTerms.model_validate_json(row["terms"]) for row in rows)
     return tuple(plan for plan in plans if plan.asked_for_by(rule, severity))

@@ -9,6 +9,7 @@ from uuid import UUID
 from engine import CancelTimer, Fact, Policy, Reaction, Send, SetTimer
 from events.risk import ProbationStarted, RestrictionImposed, RestrictionLifted, RiskFlagged
 
+from risk.domain.activation import CallForPlan, PlanCalledFor, activation_id, activations
 from risk.domain.adjustment import EndProbation
 from risk.domain.assessment import AssessEvaluation
 from risk.domain.contingency import (
@@ -17,7 +18,6 @@ from risk.domain.contingency import (
     StepDone,
     StepsPlanned,
     contingencies,
-    contingency_id,
 )
 from risk.domain.evaluation import Evaluation
 from risk.domain.restriction import ExpireRestriction
@@ -93,15 +93,10 @@ def follow(fact: Fact[Any], gathered: Any) -> Iterator[Reaction]:
             yield SetTimer(expiry(id, restriction), at, Send(risk_profiles, id, expire))
         case RiskFlagged() as flag if gathered:
             for plan in gathered:
-                contingency = contingency_id(plan.code, flag.flag_id)
-                activate = Activate(
-                    contingency_id=contingency,
-                    partner_id=flag.partner_id,
-                    plan=plan,
-                    flag_id=flag.flag_id,
-                    reason=flag.explanation,
-                )
-                yield Send(contingencies, contingency, activate)
+                call = CallForPlan(partner_id=flag.partner_id, plan=plan, flag_id=flag.flag_id, reason=flag.explanation)
+                yield Send(activations, activation_id(flag.partner_id, plan.code), call)
+        case PlanCalledFor(contingency_id=id) as called:
+            yield Send(contingencies, id, Activate(**dict(called)))
         case StepsPlanned(contingency_id=id, due=due):
             for step, at in sorted(due.items()):
                 yield SetTimer(f"{id}/step/{step}", at, Send(contingencies, id, CallStepOverdue(step=step)))

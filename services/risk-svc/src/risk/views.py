@@ -11,6 +11,7 @@ from events.risk import (
     CreditLimitChanged,
     RestrictionImposed,
     RestrictionLifted,
+    RiskCauseAdded,
     RiskFlagged,
     RiskResolved,
 )
@@ -79,7 +80,9 @@ FLAGS = Table(
     event_id uuid not null,
     closed_at timestamptz,
     closed_because text,
-    closed_by text
+    closed_by text,
+    causes uuid[] not null default '{}',
+    cause_added_at timestamptz
     """,
     indexes=("(partner_id, status)", "(status, flag_id)"),
 )
@@ -183,6 +186,17 @@ def project_flags(fact: Fact[Any]) -> Iterator[Statement]:
                 status="open",
                 raised_at=fact.occurred_at,
                 event_id=fact.event_id,
+                causes=list(flag.causes),
+            )
+        case RiskCauseAdded(flag_id=id, causes=causes, explanation=explanation, evidence=evidence):
+            yield FLAGS.update(
+                {"flag_id": id},
+                causes=list(causes),
+                explanation=explanation,
+                evidence=list(evidence),
+                acknowledged_by=None,
+                acknowledged_at=None,
+                cause_added_at=fact.occurred_at,
             )
         case FlagAcknowledged(flag_id=id):
             yield FLAGS.update({"flag_id": id}, acknowledged_by=fact.actor, acknowledged_at=fact.occurred_at)
@@ -255,7 +269,7 @@ def project_finances(fact: Fact[Any]) -> Iterator[Statement]:
 rules_view = View(
     "rulebook", version=1, tables=(RULEBOOK, RULE_VERSIONS, RULE_FAILURES), project=project_rules, inline=True
 )
-flags_view = View("flags", version=2, tables=(FLAGS,), project=project_flags, inline=True)
+flags_view = View("flags", version=3, tables=(FLAGS,), project=project_flags, inline=True)
 restrictions_view = View("restrictions", version=2, tables=(RESTRICTIONS,), project=project_restrictions, inline=True)
 finances_view = View("finances", version=1, tables=(ACCOUNTS, EXPOSURES), project=project_finances, inline=True)
 

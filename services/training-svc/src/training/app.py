@@ -11,6 +11,7 @@ from training.domain.audit_template import audit_templates
 from training.domain.coaching_visit import coaching_visits
 from training.domain.conduct_breach import conduct_breaches
 from training.domain.conduct_code import conduct_codes
+from training.domain.conduct_record import conduct_records
 from training.domain.corrective_action import corrective_actions
 from training.domain.course import courses
 from training.domain.enrolment import enrolments
@@ -38,6 +39,7 @@ def app() -> FastAPI:
             support_plans,
             conduct_codes,
             conduct_breaches,
+            conduct_records,
         ],
         views=[*views.VIEWS, *audit_views.VIEWS, *support_views.VIEWS, *conduct_views.VIEWS],
         policies=policies.POLICIES,

@@ -14,8 +14,10 @@ from events.training import CorrectiveActionVerified, FieldAuditPublished, Manua
 
 from training.domain.acknowledgement import (
     AcknowledgementAsked,
+    AcknowledgementWithdrawn,
     AskAcknowledgement,
     CallAcknowledgementOverdue,
+    WithdrawRequest,
     acknowledgement_id,
     acknowledgements,
 )
@@ -37,7 +39,17 @@ from training.domain.enrolment_events import (
     assignment,
     enrolment_id,
 )
-from training.domain.manual import ManualContent, ManualPublished, ManualSent, SendManual, manual_id, manuals
+from training.domain.manual import (
+    ManualContent,
+    ManualPublished,
+    ManualRetired,
+    ManualSent,
+    RequestsWithdrawn,
+    SendManual,
+    WithdrawRequests,
+    manual_id,
+    manuals,
+)
 from training.domain.support_plan import CallPlanOverrun, SupportPlanClosed, SupportPlanOpened, support_plans
 from training.support_views import MANUAL
 from training.views import MODULES
@@ -118,12 +130,48 @@ order by partner_id limit $3
 """
 
 
+OPEN_REQUESTS = """
+select acknowledgement_id from manual_acknowledgements
+where manual = $1 and status = 'asked' and ($2::uuid is null or acknowledgement_id > $2)
+order by acknowledgement_id limit $3
+"""
+
+
 @dataclass(frozen=True)
 class Readers:
     """A page of the partners that a version is published to."""
 
     manual: PublishedManual
     partners: Sequence[UUID]
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Requests that are open although the manual is retired: a page of them up to `through`, or a single one."""
+
+    manual: str
+    requests: Sequence[UUID]
+    through: UUID | None = None
+
+
+async def whom_it_concerns(db: Rows, fact: Fact[Any]) -> Readers | Unread | None:
+    """Of a manual that is published, or retired."""
+    match fact.event:
+        case ManualRetired(code=code):
+            return await unread(db, code, None)
+        case RequestsWithdrawn(code=code, through=after):
+            return await unread(db, code, after)
+        case AcknowledgementAsked(acknowledgement_id=id, manual=code):
+            # By somebody who had looked before the manual was retired.
+            retired = await db.fetchval("select retired from manuals where code = $1", code)
+            return Unread(code, [id]) if retired else None
+        case _:
+            return await readers(db, fact)
+
+
+async def unread(db: Rows, code: str, after: UUID | None) -> Unread:
+    found = [row["acknowledgement_id"] for row in await db.fetch(OPEN_REQUESTS, code, after, A_PAGE)]
+    return Unread(code, found, found[-1] if found else None)
 
 
 async def readers(db: Rows, fact: Fact[Any]) -> Readers | None:
@@ -154,21 +202,25 @@ def asks(manual: PublishedManual, partner_id: UUID) -> Send:
     return Send(acknowledgements, acknowledgement_id(partner_id, manual.code), command)
 
 
-def support(fact: Fact[Any], found: Readers | None) -> Iterator[Send | SetTimer | CancelTimer]:
-    """A published manual is sent on page by page, until there is nobody left; and what is asked for, agreed on or
-    planned has its day."""
-    if found is not None and found.partners:
-        yield from (asks(found.manual, partner_id) for partner_id in found.partners)
-        command = SendManual(version=found.manual.version, through=found.partners[-1])
-        yield Send(manuals, manual_id(found.manual.code), command)
+def support(fact: Fact[Any], found: Readers | Unread | None) -> Iterator[Send | SetTimer | CancelTimer]:
+    """A published manual is sent on page by page, until there is nobody left, and requests for a retired one are
+    withdrawn so; and what is asked for, agreed on or planned has its day."""
     yield from support_clocks(fact)
+    match found:
+        case Readers(manual=manual, partners=[*_, last]):
+            yield from (asks(manual, partner_id) for partner_id in found.partners)
+            yield Send(manuals, manual_id(manual.code), SendManual(version=manual.version, through=last))
+        case Unread(manual=code, requests=requests, through=through):
+            yield from (Send(acknowledgements, id, WithdrawRequest()) for id in requests)
+            if through is not None:
+                yield Send(manuals, manual_id(code), WithdrawRequests(through=through))
 
 
 def support_clocks(fact: Fact[Any]) -> Iterator[SetTimer | CancelTimer]:
     match fact.event:
         case AcknowledgementAsked(acknowledgement_id=id, version=version, due_at=due_at):
             yield SetTimer(str(id), due_at, Send(acknowledgements, id, CallAcknowledgementOverdue(version=version)))
-        case ManualAcknowledged(acknowledgement_id=id):
+        case ManualAcknowledged(acknowledgement_id=id) | AcknowledgementWithdrawn(acknowledgement_id=id):
             yield CancelTimer(str(id))
         case CoachingHeld(visit_id=id, actions=actions):
             for each in actions:
@@ -232,5 +284,5 @@ POLICIES = (
     Policy("expiry", source="training", react=expire_certificates),
     Policy("findings", source="training", react=follow_findings),
     Policy("due", source="training", react=watch_the_clock),
-    Policy("support", source="training", react=support, gather=readers),
+    Policy("support", source="training", react=support, gather=whom_it_concerns),
 )

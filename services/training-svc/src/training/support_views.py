@@ -10,7 +10,11 @@ from engine.drafts import VersionsTable
 from events.training import CoachingCompleted, ManualAcknowledged
 from pydantic import TypeAdapter
 
-from training.domain.acknowledgement import AcknowledgementAsked, AcknowledgementOverdue
+from training.domain.acknowledgement import (
+    AcknowledgementAsked,
+    AcknowledgementOverdue,
+    AcknowledgementWithdrawn,
+)
 from training.domain.coaching_events import (
     AgreedActionFollowedUp,
     AgreedActionOverdue,
@@ -150,6 +154,8 @@ def project_acknowledgements(fact: Fact[Any]) -> Iterator[Statement]:
             yield ACKNOWLEDGEMENTS.upsert("acknowledgement_id", **row, status="asked", overdue=False)
         case AcknowledgementOverdue():
             yield ACKNOWLEDGEMENTS.update(key, overdue=True)
+        case AcknowledgementWithdrawn():
+            yield ACKNOWLEDGEMENTS.update(key, status="withdrawn", overdue=False)
         case ManualAcknowledged(version=version, acknowledged_on=day):
             yield ACKNOWLEDGEMENTS.update(
                 key, status="acknowledged", overdue=False, acknowledged_on=day, acknowledged_version=version

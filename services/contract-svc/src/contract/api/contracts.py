@@ -8,7 +8,7 @@ from uuid import UUID
 
 from engine import Command, Send, Unknown
 from fastapi import APIRouter
-from service import At, By, Collection, Handle, HandleSeen, Read, Receipt, history_of, list_of, own
+from service import At, By, Collection, Filter, Handle, HandleSeen, Read, Receipt, history_of, list_of, own
 
 from contract.api.shown import (
     DECIDE,
@@ -25,7 +25,8 @@ from contract.domain.contract import contracts
 from contract.domain.disclosure import DeliverDisclosure, TakePayment
 from contract.domain.signature import SignContract, WithdrawContract
 from contract.domain.standing import Contract, Party, Status
-from contract.domain.term import SignRenewal, renewed_until
+from contract.domain.succession import CallOffSuccession
+from contract.domain.term import KeepAreas, SignRenewal, renewed_until
 from contract.domain.termination import AgreeToTermination, TerminateContract, Termination
 from contract.domain.territory import reservations
 from contract.domain.transfer import ConsentToTransfer, ProposeTransfer
@@ -39,8 +40,18 @@ CONTRACTS = Collection(
     contracts_view,
     ContractView,
     key="contract_id",
-    filters=("status", "partner_id", "jurisdiction"),
-    sorts=("effective_from", "term_ends_on"),
+    filters=(
+        "status",
+        "partner_id",
+        "jurisdiction",
+        Filter(
+            "successor_sought",
+            bool,
+            "(successor_sought_at is not null) = {}",
+            description="Only those for which another partner is sought, or those for which none is.",
+        ),
+    ),
+    sorts=("effective_from", "term_ends_on", "successor_sought_at"),
     shown=contract_view,
 )
 
@@ -86,6 +97,24 @@ def areas_of(contract_id: UUID, contract: Contract, now: datetime) -> Iterator[S
             starts_on=draft.rules.day(now),
             until=draft.terms.term_ends_on,
         )
+
+
+@routes.post("/{contract_id}/reservations", status_code=201, dependencies=[DECIDE])
+async def reserve_areas(contract_id: UUID, command: KeepAreas, db: Read, handle: Handle) -> Receipt:
+    """For a contract in force that was signed before all grants were reserved: its areas are reserved as those of a new
+    one are. Where they are already, nothing changes; where somebody else has one by now, it is refused, and for people
+    to settle. `GET /territories/{area}` shows what came of it."""
+    contract = (await db.load(contracts, contract_id)).state
+    now = command.occurred_at or datetime.now(UTC)
+    return await handle(contracts, contract_id, command, also=areas_in_force(contract_id, contract, now))
+
+
+def areas_in_force(contract_id: UUID, contract: Contract, now: datetime) -> Iterator[Send]:
+    """What has to be reserved of a contract that holds."""
+    draft = contract.draft
+    if draft is not None and contract.holds:
+        until = draft.terms.term_ends_on
+        yield from reservations(contract_id, draft.partner_id, draft.terms, starts_on=draft.rules.day(now), until=until)
 
 
 @routes.post("/{contract_id}/payments", status_code=201, dependencies=[WRITE])
@@ -163,7 +192,7 @@ async def sign_addendum(contract_id: UUID, number: int, body: Delivery, handle: 
 )
 async def sign_renewal(contract_id: UUID, command: SignRenewal, db: Read, handle: Handle) -> Receipt:
     """On the same terms, within the window that they name, without an open breach, and after disclosure where the law
-    asks for it again. With the last signature the term is longer."""
+    asks for it again; not while a successor is sought. With the last signature the term is longer."""
     contract = (await db.load(contracts, contract_id)).state
     return await handle(
         contracts,
@@ -197,4 +226,11 @@ async def propose_transfer(contract_id: UUID, command: ProposeTransfer, db: Read
 async def consent_to_transfer(contract_id: UUID, command: ConsentToTransfer, handle: Handle) -> Receipt:
     """The one partner's, then the other's; with both, the contract is transferred on its day. The partner whose it
     will be has no access to it yet: theirs is recorded for them."""
+    return await handle(contracts, contract_id, command)
+
+
+@change_routes.post("/{contract_id}/succession/withdrawal", status_code=201, dependencies=[DECIDE])
+async def call_off_succession(contract_id: UUID, command: CallOffSuccession, handle: HandleSeen) -> Receipt:
+    """The partner keeps the contract, although it was decided to replace it. To carry the decision out, propose the
+    transfer to whoever takes its place. If-Match names the version that was looked at."""
     return await handle(contracts, contract_id, command)

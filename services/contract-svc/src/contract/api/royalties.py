@@ -243,7 +243,7 @@ async def basis_of(db: Read, contract_id: UUID, period: str, rates: tuple[Exchan
     if terms is None:
         raise Unknown("contract.royalty_terms_unknown", contract_id=contract_id)
     if row["status"] not in BEGUN or row["effective_from"] is None:
-        raise Rejected("contract.not_in_force", status=row["status"])
+        raise Rejected("contract.not_in_force", standing=row["status"])
     days = first_day(period), last_day(period)
     partner_id = row["partner_id"]
     others = [

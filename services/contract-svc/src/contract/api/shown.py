@@ -15,7 +15,7 @@ from service import scope
 
 from contract.domain import negotiation
 from contract.domain.rules import Rules, RulesContent
-from contract.domain.standing import Breach, BreachStatus, Contract, Party, Renewal, Side, Status
+from contract.domain.standing import Breach, BreachStatus, Contract, Party, Renewal, Side, Status, Succession
 from contract.domain.terms import JurisdictionCode
 from contract.policies import rules_in_use
 
@@ -116,6 +116,8 @@ class ContractView(BaseModel):
     renewals: int
     renewal_awaits: list[Party] | None
     transferred_from: UUID | None
+    successor_sought_at: AwareDatetime | None = Field(description="Since when another partner is to take its place.")
+    successor_sought_because: list[str] | None
     ended_at: AwareDatetime | None
     terminated_because: str | None
 
@@ -172,6 +174,14 @@ class TransferView(BaseModel):
     consents: list[Side]
 
 
+class SuccessionView(BaseModel):
+    """That another partner is to take this one's place, by which adjustment, and on which events that rests."""
+
+    adjustment_id: UUID
+    reasons: list[str]
+    evidence: list[UUID]
+
+
 class BreachNow(BaseModel):
     breach_id: UUID
     ground: str
@@ -182,7 +192,7 @@ class BreachNow(BaseModel):
 
 class FileView(BaseModel):
     """All that belongs to a contract today: its `terms` with the addenda that are effective, payments, breaches, a
-    renewal or a transfer that is under way, and whether the partner has agreed to end it."""
+    renewal, a transfer or a succession that is under way, and whether the partner has agreed to end it."""
 
     contract_id: UUID
     status: Status
@@ -193,6 +203,7 @@ class FileView(BaseModel):
     breaches: list[BreachNow]
     renewal: RenewalView | None
     transfer: TransferView | None
+    succession: SuccessionView | None
     agreed_to_end: str | None
 
 
@@ -231,7 +242,18 @@ def file_of(contract_id: UUID, contract: Contract, today: date) -> FileView:
             effective_on=contract.transfer.effective_on,
             consents=sorted(contract.transfer.consents),
         ),
+        succession=_succession(contract.succession),
         agreed_to_end=contract.agreed_to_end,
+    )
+
+
+def _succession(succession: Succession | None) -> SuccessionView | None:
+    if succession is None:
+        return None
+    return SuccessionView(
+        adjustment_id=succession.adjustment_id,
+        reasons=list(succession.reasons),
+        evidence=list(succession.evidence),
     )
 
 

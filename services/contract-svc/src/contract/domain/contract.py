@@ -24,7 +24,7 @@ from events.contract import (
     PartnerSigned,
 )
 
-from contract.domain import addendum, breach, disclosure, signature, term, termination, transfer
+from contract.domain import addendum, breach, disclosure, signature, succession, term, termination, transfer
 from contract.domain.addendum import AddendumProposed, AddendumSigned, ProposeAddendum, SignAddendum
 from contract.domain.breach import (
     CureBreach,
@@ -53,9 +53,11 @@ from contract.domain.signature import (
     WithdrawContract,
 )
 from contract.domain.standing import Contract, Draft, Payment, Status
+from contract.domain.succession import CallOffSuccession, SeekSuccessor, SuccessionCalledOff, SuccessorSought
 from contract.domain.term import (
     BringIntoForce,
     ExpireContract,
+    KeepAreas,
     OpenRenewal,
     RenewalOpened,
     RenewalSigned,
@@ -86,6 +88,7 @@ ContractEvent = (
     | termination.TerminationEvent
     | addendum.AddendumEvent
     | transfer.TransferEvent
+    | succession.SuccessionEvent
 )
 
 
@@ -105,6 +108,7 @@ ContractCommand = (
     | termination.TerminationCommand
     | addendum.AddendumCommand
     | transfer.TransferCommand
+    | succession.SuccessionCommand
 )
 
 
@@ -149,6 +153,8 @@ def decide(command: ContractCommand, contract: Contract, now: datetime) -> list[
             return [*term.sign_renewal(contract, draft, party, today)]
         case ExpireContract():
             return [*term.expire(contract, draft, today)]
+        case KeepAreas():
+            return [*term.keep_areas(contract)]
         case NoticeBreach():
             return [*breach.notice(contract, draft, command, now)]
         case ReportCure():
@@ -173,6 +179,10 @@ def decide(command: ContractCommand, contract: Contract, now: datetime) -> list[
             return [*transfer.consent(contract, draft, side, now)]
         case CompleteTransfer():
             return [*transfer.complete(contract, draft, today)]
+        case SeekSuccessor():
+            return [*succession.seek(contract, draft, command)]
+        case CallOffSuccession(reason=reason):
+            return [*succession.call_off(contract, draft, reason)]
         case _:
             assert_never(command)
 
@@ -231,7 +241,9 @@ def evolve(contract: Contract, event: ContractEvent) -> Contract:
         case TransferProposed() | TransferConsented():
             return replace(contract, transfer=transfer.evolve(contract.transfer, event))
         case ContractTransferred(partner_id=partner_id):
-            return replace(contract, draft=replace(draft, partner_id=partner_id), transfer=None)
+            return replace(contract, draft=replace(draft, partner_id=partner_id), transfer=None, succession=None)
+        case SuccessorSought() | SuccessionCalledOff():
+            return replace(contract, succession=succession.evolve(event))
         case _:
             assert_never(event)
 

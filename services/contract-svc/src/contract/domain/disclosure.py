@@ -87,7 +87,7 @@ def deliver(contract: Contract, draft: Draft, rules: Rules, now: datetime) -> li
     if contract.delivered_on is not None:
         raise Rejected("contract.already_disclosed", delivered_on=contract.delivered_on)
     if contract.status not in (Status.DRAFTED, Status.RENEWAL_ELIGIBLE):
-        raise Rejected("contract.not_to_be_disclosed", status=contract.status.value)
+        raise Rejected("contract.not_to_be_disclosed", standing=contract.status.value)
     opens = rules.signing_opens(today)
     delivered = DisclosureDelivered(
         contract_id=draft.contract_id,
@@ -117,7 +117,7 @@ def take_payment(contract: Contract, draft: Draft, command: TakePayment, today: 
     if known is not None:
         raise Rejected("contract.payment_reference_used", reference=command.reference, amount=known.amount.amount)
     if contract.status in (Status.WITHDRAWN, Status.EXPIRED, Status.TERMINATED):
-        raise Rejected("contract.ended", status=contract.status.value)
+        raise Rejected("contract.ended", standing=contract.status.value)
     rule = draft.rules.disclosure
     if rule is not None and rule.bars_payment and contract.effective_from is None:
         if contract.signing_opens is None:

@@ -216,7 +216,7 @@ def end_without_contract(partner_id: UUID, negotiation: Negotiation, reason: str
 
 def refuse_closed(negotiation: Negotiation) -> None:
     if negotiation.status is not Status.OPEN:
-        raise Rejected("contract.negotiation_closed", status=negotiation.status.value)
+        raise Rejected("contract.negotiation_closed", standing=negotiation.status.value)
 
 
 def decide(command: NegotiationCommand, negotiation: Negotiation, now: datetime) -> list[NegotiationEvent]:

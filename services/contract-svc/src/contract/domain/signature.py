@@ -143,5 +143,5 @@ def withdraw(contract: Contract, draft: Draft, reason: str) -> list[SignatureEve
     if contract.status is Status.WITHDRAWN and contract.ended_because == reason:
         return []
     if contract.status not in (Status.DRAFTED, Status.DISCLOSED, Status.IN_WINDOW):
-        raise Rejected("contract.not_to_be_withdrawn", status=contract.status.value)
+        raise Rejected("contract.not_to_be_withdrawn", standing=contract.status.value)
     return [ContractWithdrawn(contract_id=draft.contract_id, partner_id=draft.partner_id, reason=reason)]

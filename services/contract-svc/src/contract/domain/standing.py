@@ -101,6 +101,15 @@ class Transfer:
 
 
 @dataclass(frozen=True)
+class Succession:
+    """That another partner is to take this one's place, and why; who it is becomes a transfer."""
+
+    adjustment_id: UUID
+    reasons: tuple[str, ...]
+    evidence: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
 class Payment:
     purpose: str
     amount: Money
@@ -124,6 +133,7 @@ class Contract:
     renewals: int = 0
     renewal: Renewal | None = None
     transfer: Transfer | None = None
+    succession: Succession | None = None
     termination: Proposal | None = None
     agreed_to_end: str | None = None
     ended_because: str | None = None
@@ -149,13 +159,18 @@ class Contract:
 
 def refuse_not_in_force(contract: Contract) -> None:
     if not contract.holds:
-        raise Rejected("contract.not_in_force", status=contract.status.value)
+        raise Rejected("contract.not_in_force", standing=contract.status.value)
 
 
 def refuse_open_breach(contract: Contract) -> None:
     breach = next((each for each in contract.breaches.values() if each.open), None)
     if breach is not None:
         raise Rejected("contract.breach_open", breach_id=breach.id, ground=breach.ground)
+
+
+def refuse_successor_sought(contract: Contract) -> None:
+    if contract.succession is not None:
+        raise Rejected("contract.successor_sought", reasons=list(contract.succession.reasons))
 
 
 def refuse_before_window(contract: Contract, rules: Rules, today: date) -> None:

@@ -22,6 +22,7 @@ from contract.domain.standing import (
     refuse_before_window,
     refuse_not_in_force,
     refuse_open_breach,
+    refuse_successor_sought,
 )
 from contract.domain.terms import over
 
@@ -77,7 +78,11 @@ class ExpireContract(Command):
     pass
 
 
-TermCommand: TypeAlias = BringIntoForce | OpenRenewal | SignRenewal | ExpireContract
+class KeepAreas(Command):
+    """What it grants is reserved, as it is with a first signature today."""
+
+
+TermCommand: TypeAlias = BringIntoForce | OpenRenewal | SignRenewal | ExpireContract | KeepAreas
 
 
 # -- decide
@@ -87,9 +92,9 @@ def bring_into_force(contract: Contract, draft: Draft, today: date) -> list[Term
     if contract.holds:
         return []
     if contract.status in (Status.EXPIRED, Status.TERMINATED, Status.WITHDRAWN):
-        raise Rejected("contract.ended", status=contract.status.value)
+        raise Rejected("contract.ended", standing=contract.status.value)
     if contract.status is not Status.SIGNED or contract.effective_from is None:
-        raise Rejected("contract.not_signed", status=contract.status.value)
+        raise Rejected("contract.not_signed", standing=contract.status.value)
     if today < contract.effective_from:
         raise Rejected("contract.not_yet_effective", effective_from=contract.effective_from)
     return [ContractInForce(contract_id=draft.contract_id, partner_id=draft.partner_id)]
@@ -113,6 +118,12 @@ def refuse_outside_window(contract: Contract, draft: Draft, today: date) -> None
         raise Rejected("contract.term_over", term_ends_on=ends_on)
 
 
+def keep_areas(contract: Contract) -> list[TermEvent]:
+    """Territories tell of it themselves; of the contract nothing changes."""
+    refuse_not_in_force(contract)
+    return []
+
+
 def renewed_until(draft: Draft) -> date | None:
     """The last day of the term once it is renewed: so many months after the last of the term before, at the end of a
     month that is too short for it."""
@@ -130,6 +141,7 @@ def sign_renewal(contract: Contract, draft: Draft, party: Party, today: date) ->
         return []
     refuse_outside_window(contract, draft, today)
     refuse_open_breach(contract)
+    refuse_successor_sought(contract)
     rule = draft.rules.disclosure
     if rule is not None and not rule.exempts_same_terms_renewal:
         refuse_before_window(contract, draft.rules, today)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine import Command, Rows, Unknown
 from fastapi import APIRouter
-from service import At, Collection, Drafts, HandlePut, Read, Receipt, list_of, scope
+from service import At, Collection, Drafts, HandlePut, Read, Receipt, history_of, list_of, scope
 
 from partner.api.shown import InvestmentPreview, InvestmentView, JudgedOtherwise, investment_view
 from partner.api.versioned import MOST_SHOWN, shown_differences
@@ -105,3 +105,11 @@ router.add_api_route("", list_of(INVESTMENT_STANDARDS), methods=["GET"], depende
 async def read_investment_standard(format: Code, area: AreaCode, db: Read, at: At) -> InvestmentView:
     """The standard in its newest version, and the draft of the next if there is one."""
     return await db.one(INVESTMENT_STANDARDS, at, of=investment_id(format, area), format=format, area=area)
+
+
+router.add_api_route(
+    "/{format}/{area}/history",
+    history_of(investment_standards, ("format", "area"), investment_id),
+    methods=["GET"],
+    dependencies=[READ],
+)

@@ -28,21 +28,12 @@ from service import (
     scope,
 )
 
-from partner.api.shown_registry import ChecklistItemView, ChecklistPreview, ChecklistView, OutletRow, checklist_view
+from partner.api.shown_outlets import ChecklistItemView, ChecklistPreview, ChecklistView, OutletRow, checklist_view
 from partner.api.versioned import shown_differences
 from partner.domain.checklist import ChecklistContent, DraftChecklist, checklist_id, opening_checklists
-from partner.domain.outlet import (
-    ChangeOutlet,
-    CloseOutlet,
-    CompleteChecklistItem,
-    DateChecklistItem,
-    LinkOutletReference,
-    OpenOutlet,
-    PlanOutlet,
-    WaiveChecklistItem,
-    Which,
-)
+from partner.domain.outlet import ChangeOutlet, CloseOutlet, LinkOutletReference, OpenOutlet, PlanOutlet
 from partner.domain.partner import partners
+from partner.domain.readiness import CompleteChecklistItem, DateChecklistItem, WaiveChecklistItem, Which
 from partner.domain.words import Area, Code, Reason, Text
 from partner.outlet_views import view
 from partner.policies import checklist_of

@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from pydantic import StringConstraints
 from service import At, Collection, Filter, Read, history_of, list_of, own, scope
 
-from partner.api import shown_registry
-from partner.api.shown_registry import PartnerDetail, PartnerView
+from partner.api import shown_partners
+from partner.api.shown_partners import PartnerDetail, PartnerView
 from partner.domain.partner import partners
 from partner.domain.words import normalised
 from partner.views import partners_view
@@ -48,7 +48,7 @@ router.add_api_route("", list_of(PARTNERS), methods=["GET"], dependencies=[READ]
 async def read_partner(partner_id: UUID, db: Read, at: At) -> PartnerDetail:
     """Everything that the registry knows of the partner."""
     loaded = await db.state(partners, partner_id, at, partner_id=partner_id)
-    return shown_registry.partner_detail(loaded.state, loaded.version)
+    return shown_partners.partner_detail(loaded.state, loaded.version)
 
 
 router.add_api_route("/{id}/history", history_of(partners), methods=["GET"], dependencies=[READ])

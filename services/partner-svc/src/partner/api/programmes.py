@@ -23,7 +23,7 @@ from service import (
     scope,
 )
 
-from partner.api.shown_registry import (
+from partner.api.shown_programmes import (
     MembershipRow,
     MembershipView,
     NextTier,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
 
 from engine import Command, Unknown
+from events.partner import ExternalRef
 from fastapi import APIRouter
-from service import At, Collection, Filter, Handle, HandlePut, Read, Receipt, list_of, scope
+from pydantic import BaseModel
+from service import At, Collection, Filter, Handle, HandlePut, Read, Receipt, history_of, list_of, scope
 
-from partner.api.shown_registry import BrandView, ChannelView, PrincipalView, entry_view
 from partner.domain.register import (
     Brand,
     Channel,
@@ -28,6 +32,39 @@ READ, WRITE, DECIDE = scope("partner:read"), scope("partner:write"), scope("part
 principals = APIRouter(prefix="/principals", tags=["principals"])
 brands = APIRouter(prefix="/brands", tags=["brands"])
 channels = APIRouter(prefix="/channels", tags=["channels"])
+
+
+class _EntryView(BaseModel):
+    code: str
+    status: Literal["kept", "retired"]
+    name: str
+    external_refs: list[ExternalRef]
+    retired_because: str | None
+
+
+class PrincipalView(_EntryView):
+    content: Principal
+
+
+class BrandView(_EntryView):
+    principal: str
+    content: Brand
+
+
+class ChannelView(_EntryView):
+    principal: str
+    content: Channel
+
+
+def entry_view(item: type[BaseModel]) -> Callable[..., Any]:
+    """Shows rows of the register as this."""
+
+    def show(**row: Any) -> BaseModel:
+        refs = [{"system": system, "key": key} for system, key in sorted(json.loads(row["external_refs"]).items())]
+        content = json.loads(row["content"])
+        return item.model_validate({**row, "content": content, "external_refs": refs})
+
+    return show
 
 
 def collection(register: Register, item: type[Any], *filters: str | Filter) -> Collection[Any]:
@@ -156,3 +193,13 @@ async def read_channel(code: Code, db: Read, at: At) -> ChannelView:
     """The channel as it is."""
     found: ChannelView = await db.one(CHANNELS, at, of=entry_id("channel", code), code=code)
     return found
+
+
+def add_history(router: APIRouter, register: Register) -> None:
+    history = history_of(register_entries, "code", partial(entry_id, register), noun=register)
+    router.add_api_route("/{code}/history", history, methods=["GET"], dependencies=[READ])
+
+
+add_history(principals, "principal")
+add_history(brands, "brand")
+add_history(channels, "channel")

@@ -126,5 +126,5 @@ def withdraw(application: Application, who: Registration, reason: str | None) ->
     if application.status is Status.WITHDRAWN and application.closed_because == reason:
         return []
     if application.status not in (*OPEN, Status.HELD):
-        raise Rejected("partner.application_closed", status=application.status.value)
+        raise Rejected("partner.application_closed", standing=application.status.value)
     return [ApplicationWithdrawn(application_id=who.application_id, reason=reason)]

@@ -93,4 +93,4 @@ class Application:
 
 def refuse_closed(application: Application) -> None:
     if application.status not in OPEN:
-        raise Rejected("partner.application_closed", status=application.status.value)
+        raise Rejected("partner.application_closed", standing=application.status.value)

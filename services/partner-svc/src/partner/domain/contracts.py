@@ -96,7 +96,7 @@ def lapse(partner: Partner, id: UUID, reason: str) -> list[ContractEvent]:
     if partner.stage is Status.LAPSED:
         return []
     if partner.stage is not Status.PROSPECTIVE:
-        raise Rejected("partner.not_prospective", status=partner.status.value)
+        raise Rejected("partner.not_prospective", standing=partner.status.value)
     return [PartnerLapsed(partner_id=id, reason=reason)]
 
 

@@ -58,7 +58,7 @@ def hold(application: Application, who: Registration, command: HoldAsPossibleDup
     if application.duplicate is not None and application.duplicate.looks_like == command.looks_like:
         return []
     if application.status is not Status.APPROVED or application.duplicate is not None:
-        raise Rejected("partner.not_to_be_held", status=application.status.value)
+        raise Rejected("partner.not_to_be_held", standing=application.status.value)
     return [
         PossibleDuplicateHeld(
             application_id=who.application_id,
@@ -71,13 +71,13 @@ def hold(application: Application, who: Registration, command: HoldAsPossibleDup
 def decide_duplicate(application: Application, who: Registration, command: DecideDuplicate) -> list[DuplicateEvent]:
     duplicate = application.duplicate
     if duplicate is None:
-        raise Rejected("partner.no_possible_duplicate", status=application.status.value)
+        raise Rejected("partner.no_possible_duplicate", standing=application.status.value)
     if (duplicate.distinct, duplicate.reason) == (command.distinct, command.reason):
         return []
     if duplicate.distinct is not None:
         raise Rejected("partner.duplicate_already_decided", distinct=duplicate.distinct, reason=duplicate.reason)
     if application.status is not Status.HELD:
-        raise Rejected("partner.application_closed", status=application.status.value)
+        raise Rejected("partner.application_closed", standing=application.status.value)
     decided = DuplicateDecided(
         registration=who,
         looks_like=duplicate.looks_like,

@@ -11,38 +11,19 @@ from uuid import UUID
 from engine import Command, Decider, Rejected, Unknown
 from events.days import day_in
 from events.partner import (
-    ContactChanged,
-    ContactRemoved,
-    ExternalReferenceLinked,
-    OutletChanged,
-    OutletClosed,
-    OutletOpened,
     PartnerActivated,
-    PartnerDetailsChanged,
-    PartnerLapsed,
     PartnerRegistered,
-    PartnerReinstated,
-    PartnerSuspended,
-    PartnerTerminated,
-    PartnerTierChanged,
-    PartnerTransferred,
-    PersonErased,
 )
 
-from partner.domain import contracts, master_data, membership, outlet, ownership, suspension
+from partner.domain import contracts, master_data, membership, outlet, ownership, readiness, suspension
 from partner.domain.checklist import ChecklistTerms, Outlet
 from partner.domain.contracts import ContractCommand, ContractEvent, LapseProspect
 from partner.domain.launch import (
     BringContractIntoForce,
-    ContractEffective,
-    ContractEnded,
-    ContractSigned,
     EndContract,
     PassTraining,
     RequireTraining,
     TakeOnContract,
-    TrainingPassed,
-    TrainingRequired,
 )
 from partner.domain.master_data import (
     ChangeDetails,
@@ -57,35 +38,19 @@ from partner.domain.master_data import (
 from partner.domain.membership import (
     ConsiderEvaluation,
     DecideTier,
-    EvaluationConsidered,
     JoinProgramme,
     LeaveProgramme,
     MembershipCommand,
     MembershipEvent,
-    ProgrammeJoined,
-    ProgrammeLeft,
-    TierChangeProposed,
-    TierChangeRefused,
-    TierProposalOvertaken,
 )
 from partner.domain.outlet import (
     ChangeOutlet,
-    ChecklistDrawnUp,
-    ChecklistItemCompleted,
-    ChecklistItemDated,
-    ChecklistItemWaived,
-    ChecklistWaiverProposed,
     CloseOutlet,
-    CompleteChecklistItem,
-    DateChecklistItem,
     LinkOutletReference,
     OpenOutlet,
     OutletCommand,
     OutletEvent,
-    OutletPlanned,
-    OutletReferenceLinked,
     PlanOutlet,
-    WaiveChecklistItem,
 )
 from partner.domain.ownership import (
     ApproveTransfer,
@@ -93,16 +58,17 @@ from partner.domain.ownership import (
     OwnershipCommand,
     OwnershipEvent,
     ProposeTransfer,
-    TransferDropped,
-    TransferProposed,
+)
+from partner.domain.readiness import (
+    CompleteChecklistItem,
+    DateChecklistItem,
+    WaiveChecklistItem,
 )
 from partner.domain.registration import Registration, outlet_id
 from partner.domain.standing import Holder, Partner, Status
 from partner.domain.suspension import (
     LiftSuspension,
     Suspend,
-    SuspensionCauseAdded,
-    SuspensionCauseLifted,
     SuspensionEvent,
 )
 
@@ -162,7 +128,7 @@ def register(partner: Partner, command: RegisterPartner) -> list[PartnerEvent]:
             external_refs=registration.external_refs,
             sole_trader=registration.sole_trader,
         ),
-        outlet.drawn_up(registration.partner_id, first, command.checklist),
+        readiness.drawn_up(registration.partner_id, first, command.checklist),
     ]
 
 
@@ -190,11 +156,11 @@ def decide(command: PartnerCommand, partner: Partner, now: datetime) -> list[Par
         case PlanOutlet():
             return launched(partner, id, outlet.plan(partner, id, command))
         case CompleteChecklistItem():
-            return launched(partner, id, outlet.complete_item(partner, id, command))
+            return launched(partner, id, readiness.complete_item(partner, id, command))
         case DateChecklistItem():
-            return launched(partner, id, outlet.date_item(partner, id, command, today))
+            return launched(partner, id, readiness.date_item(partner, id, command, today))
         case WaiveChecklistItem():
-            return launched(partner, id, outlet.waive_item(partner, id, command))
+            return launched(partner, id, readiness.waive_item(partner, id, command))
         case OpenOutlet(time_zone=zone):
             return launched(partner, id, outlet.open_outlet(partner, id, command, day_in(zone, now)))
         case ChangeOutlet():
@@ -240,52 +206,25 @@ def launched(partner: Partner, id: UUID, events: Sequence[PartnerEvent]) -> list
 
 
 def evolve(partner: Partner, event: PartnerEvent) -> Partner:
+    """Each noun's own events are its own to evolve."""
     match event:
         case PartnerRegistered():
             return _registered(event)
         case PartnerActivated():
             return replace(partner, stage=Status.ACTIVE)
-        case (
-            ContractSigned()
-            | ContractEffective()
-            | ContractEnded()
-            | TrainingRequired()
-            | TrainingPassed()
-            | PartnerLapsed()
-            | PartnerTerminated()
-        ):
-            return contracts.evolve(partner, event)
-        case (
-            OutletPlanned()
-            | ChecklistDrawnUp()
-            | ChecklistItemCompleted()
-            | ChecklistItemDated()
-            | ChecklistWaiverProposed()
-            | ChecklistItemWaived()
-            | OutletOpened()
-            | OutletChanged()
-            | OutletClosed()
-            | OutletReferenceLinked()
-        ):
-            return outlet.evolve(partner, event)
-        case PartnerSuspended() | SuspensionCauseAdded() | SuspensionCauseLifted() | PartnerReinstated():
-            return suspension.evolve(partner, event)
-        case (
-            ProgrammeJoined()
-            | EvaluationConsidered()
-            | TierChangeProposed()
-            | TierProposalOvertaken()
-            | TierChangeRefused()
-            | PartnerTierChanged()
-            | ProgrammeLeft()
-        ):
-            return membership.evolve(partner, event)
-        case TransferProposed() | TransferDropped() | PartnerTransferred():
-            return ownership.evolve(partner, event)
-        case PartnerDetailsChanged() | ExternalReferenceLinked() | ContactChanged() | ContactRemoved() | PersonErased():
-            return replace(partner, data=master_data.evolve(partner.data, event))
-        case _:
-            assert_never(event)
+    if isinstance(event, ContractEvent):
+        return contracts.evolve(partner, event)
+    if isinstance(event, OutletEvent):
+        return outlet.evolve(partner, event)
+    if isinstance(event, SuspensionEvent):
+        return suspension.evolve(partner, event)
+    if isinstance(event, MembershipEvent):
+        return membership.evolve(partner, event)
+    if isinstance(event, MasterDataEvent):
+        return replace(partner, data=master_data.evolve(partner.data, event))
+    if isinstance(event, OwnershipEvent):  # a transfer changes master data as well, by the events of that
+        return ownership.evolve(partner, event)
+    assert_never(event)
 
 
 def _registered(event: PartnerRegistered) -> Partner:

@@ -124,7 +124,7 @@ def with_outlet(partner: Partner, outlet_id: UUID, **changes: Any) -> Partner:
 
 def refuse_out(partner: Partner) -> None:
     if partner.out:
-        raise Rejected("partner.out", status=partner.status.value)
+        raise Rejected("partner.out", standing=partner.status.value)
 
 
 def refuse_suspended(partner: Partner) -> None:

@@ -56,6 +56,7 @@ class ScorecardView(BaseModel):
     lines: tuple[Line, ...]
     bands: tuple[Band, ...]
     minimum_cohort: int
+    programme: str | None = Field(description="Whose tiers its targets speak of; null: the one decided on last.")
 
 
 class DraftView(BaseModel):

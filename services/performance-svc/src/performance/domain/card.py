@@ -28,7 +28,7 @@ Area = Annotated[
 
 
 class Segment(NamedTuple):
-    """What targets are chosen by: the partner's tier, and the area where it is."""
+    """What targets are chosen by: the partner's tier in the scorecard's programme, and the area where it is."""
 
     tier: str | None = None
     area: str | None = None
@@ -114,12 +114,14 @@ MinimumCohort = Annotated[int, Field(ge=1, le=1_000_000, examples=[30])]
 
 
 class Content(BaseModel):
-    """A scorecard as it is written, before anything is taken from metrics."""
+    """A scorecard as it is written, before anything is taken from metrics. Tiers in its targets are those of the
+    `programme`; where none is named, the tier that was decided on last counts, in whichever programme."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     lines: Lines
     bands: Bands
     minimum_cohort: MinimumCohort
+    programme: Code | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ class ScorecardTerms:
     lines: tuple[Line, ...]
     bands: tuple[Band, ...]
     minimum_cohort: int
+    programme: str | None = None
 
     @property
     def segmented(self) -> bool:
@@ -145,7 +148,7 @@ def terms_of(code: str, version: int, content: Content, metrics: Mapping[str, Me
     """Raises what `line`, `check_weights` and `ordered` raise."""
     lines = tuple(line(weighted, metrics) for weighted in content.lines)
     check_weights(lines)
-    return ScorecardTerms(code, version, lines, ordered(content.bands), content.minimum_cohort)
+    return ScorecardTerms(code, version, lines, ordered(content.bands), content.minimum_cohort, content.programme)
 
 
 def line(weighted: Weighted, metrics: Mapping[str, MetricTerms]) -> Line:

@@ -4,13 +4,13 @@ closed by one goes on by it."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
-from engine.drafts import DiscardDraft, drafted
+from engine.drafts import DiscardDraft, content_of, drafted
 from events import Event
 
 from performance.domain.card import Band, Bands, Content, Line, Lines, MinimumCohort, ScorecardTerms, terms_of
@@ -48,6 +48,7 @@ class ScorecardDefined(Event, type="cauce.performance.ScorecardDefined.v1"):
     lines: tuple[Line, ...]
     bands: tuple[Band, ...]
     minimum_cohort: int
+    programme: str | None = None
 
 
 ScorecardEvent = ScorecardDrafted | ScorecardDraftDiscarded | ScorecardDefined
@@ -57,15 +58,17 @@ ScorecardEvent = ScorecardDrafted | ScorecardDraftDiscarded | ScorecardDefined
 
 
 class ScorecardContent(Command):
-    """`minimum_cohort`: with fewer evaluated partners in a period there is no percentile."""
+    """`minimum_cohort`: with fewer evaluated partners in a period there is no percentile. Tiers in targets are those of
+    the `programme`; where none is named, the tier that was decided on last counts, in whichever programme."""
 
     lines: Lines
     bands: Bands
     minimum_cohort: MinimumCohort
+    programme: Code | None = None
 
     @property
     def content(self) -> Content:
-        return Content(lines=self.lines, bands=self.bands, minimum_cohort=self.minimum_cohort)
+        return content_of(self, Content)
 
 
 class DraftScorecard(Command):
@@ -163,7 +166,7 @@ def evolve(scorecard: Scorecard, event: ScorecardEvent) -> Scorecard:
         case ScorecardDraftDiscarded():
             return replace(scorecard, draft=None)
         case ScorecardDefined(code=code):
-            terms = ScorecardTerms(code, event.version, event.lines, event.bands, event.minimum_cohort)
+            terms = ScorecardTerms(**{each.name: getattr(event, each.name) for each in fields(ScorecardTerms)})
             # A definition past a draft leaves it: whoever drafted it sees by the version that it is another's turn.
             kept = None if scorecard.draft is None or same(scorecard.draft, terms) else scorecard.draft
             return Scorecard(terms, code, kept)
@@ -176,7 +179,8 @@ def same(content: Content, terms: ScorecardTerms) -> bool:
     lines = tuple(each.model_dump(exclude={"aggregation"}) for each in terms.lines)
     written = tuple(each.model_dump() for each in content.lines)
     ascending = tuple(sorted(content.bands, key=lambda band: band.lower))
-    return (written, ascending, content.minimum_cohort) == (lines, terms.bands, terms.minimum_cohort)
+    said = (written, ascending, content.minimum_cohort, content.programme)
+    return said == (lines, terms.bands, terms.minimum_cohort, terms.programme)
 
 
 scorecards = Decider("scorecard", decide, evolve, initial=Scorecard, events=ScorecardEvent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 from uuid import UUID
 
-from engine import Command, Rejected
+from engine import Command, Rejected, Send
 from engine.drafts import drafted
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
@@ -24,10 +24,12 @@ from service import (
 
 from risk.api.shown import DECIDE, READ, WRITE
 from risk.contingency_views import contingencies_view, plans_view
+from risk.domain.activation import NoteActivation, NoteClosing, activation_id, activations
 from risk.domain.contingency import (
     Activate,
     CloseContingency,
     Closing,
+    Contingency,
     Outcome,
     ReportStep,
     StepReport,
@@ -205,7 +207,13 @@ async def activate_plan(body: Activation, contingency_id: NewId, db: Read, handl
         reason=body.reason,
         occurred_at=body.occurred_at,
     )
-    return await handle(contingencies, contingency_id, command)
+    return await handle(contingencies, contingency_id, command, also=noted(command))
+
+
+def noted(command: Activate) -> list[Send]:
+    """So that a flag does not set it in motion beside."""
+    note = NoteActivation(contingency_id=command.contingency_id)
+    return [Send(activations, activation_id(command.partner_id, command.plan.code), note)]
 
 
 @routes.post("/{contingency_id}/steps/{step}/report", status_code=201, dependencies=[WRITE])
@@ -215,10 +223,20 @@ async def report_step(contingency_id: UUID, step: Code, body: StepReport, handle
 
 
 @routes.post("/{contingency_id}/closing", status_code=201, dependencies=[DECIDE])
-async def close_contingency(contingency_id: UUID, body: Closing, handle: HandleSeen) -> Receipt:
+async def close_contingency(contingency_id: UUID, body: Closing, db: Read, handle: HandleSeen) -> Receipt:
     """It is over, and came out so. Steps that are open have to be done or skipped first, unless it was a false alarm.
     If-Match names the version that was looked at."""
-    return await handle(contingencies, contingency_id, CloseContingency(**body.model_dump()))
+    running: Contingency = (await db.load(contingencies, contingency_id)).state
+    command = CloseContingency(**body.model_dump())
+    return await handle(contingencies, contingency_id, command, also=ended(running))
+
+
+def ended(contingency: Contingency) -> list[Send]:
+    """So that the next flag sets the plan in motion again."""
+    if contingency.id is None or contingency.partner_id is None:
+        return []
+    note = NoteClosing(contingency_id=contingency.id)
+    return [Send(activations, activation_id(contingency.partner_id, contingency.plan), note)]
 
 
 routes.add_api_route("", list_of(CONTINGENCIES), methods=["GET"], dependencies=[READ])

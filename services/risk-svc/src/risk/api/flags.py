@@ -21,7 +21,7 @@ FLAGS = Collection(
     FlagView,
     key="flag_id",
     filters=("status", "partner_id", "rule", "severity", "period"),
-    sorts=("raised_at", "closed_at"),
+    sorts=("raised_at", "cause_added_at", "closed_at"),
 )
 
 list_routes.add_api_route("/flags", list_of(FLAGS), methods=["GET"], dependencies=[READ, own(query="partner_id")])

@@ -56,8 +56,10 @@ class FailureView(BaseModel):
 
 
 class FlagView(BaseModel):
-    """`event_id` is the event that raised it; `evidence` are the events that it rests on. `closed_by` is who dismissed
-    it, or the policy by which a later fact resolved it."""
+    """`event_id` is the event that raised it; `evidence` are the events that it rests on, and `causes` what these are
+    about: a payment, a complaint, a breach ... Another cause joins the flag at `cause_added_at`, and whoever had
+    acknowledged it has to look again. `closed_by` is who dismissed it, or the policy by which a later fact resolved
+    it."""
 
     flag_id: UUID
     partner_id: UUID
@@ -67,10 +69,12 @@ class FlagView(BaseModel):
     period: str | None
     explanation: str
     evidence: list[UUID]
+    causes: list[UUID]
     status: Literal["open", "resolved", "dismissed"]
     acknowledged_by: str | None
     acknowledged_at: AwareDatetime | None
     raised_at: AwareDatetime
+    cause_added_at: AwareDatetime | None
     event_id: UUID
     closed_at: AwareDatetime | None
     closed_because: str | None

@@ -14,6 +14,7 @@ from events.risk import (
     ProbationStarted,
     RestrictionImposed,
     RestrictionLifted,
+    RiskCauseAdded,
     RiskFlagged,
     RiskResolved,
 )
@@ -61,6 +62,7 @@ from risk.domain.watch import (
 RiskProfileEvent = (
     EvaluationAssessed
     | RiskFlagged
+    | RiskCauseAdded
     | RiskResolved
     | FlagAcknowledged
     | RestrictionImposed
@@ -164,6 +166,8 @@ def evolve(profile: RiskProfile, event: RiskProfileEvent) -> RiskProfile:
             return _with_history(profile, rule.code, history)
         case RiskFlagged(flag_id=id, rule=by_rule, evidence=evidence, severity=severity):
             return _with_flag(profile, Flag(id, by_rule, evidence, severity=severity))
+        case RiskCauseAdded(flag_id=id, evidence=evidence):
+            return _with_flag(profile, replace(profile.flags[id], evidence=evidence, acknowledged=False))
         case FlagAcknowledged(flag_id=id):
             return _with_flag(profile, replace(profile.flags[id], acknowledged=True))
         case RiskResolved():

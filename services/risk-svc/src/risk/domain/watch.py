@@ -1,9 +1,10 @@
 """What events mean for a partner under rules that are judged on them: flags and suspensions as of the moment of the
 newest signal, of a signal's clearing, of one leaving a rule's window, or of a rule's publication.
 
-A rule's flag is open while its `when` is true, one at most. What a person dismissed raises no flag again until there
-is a signal that they did not see, or the risk has passed in between. A rule that cannot be judged leaves everything as
-it is, and is told of: that is never "no risk".
+A rule's flag is open while its `when` is true, one at most; a cause that comes while it is joins it, and is told of. A
+cause is what a signal is about: the same payment told of again is none. What a person dismissed raises no flag again
+until there is a signal that they did not see, or the risk has passed in between. A rule that cannot be judged leaves
+everything as it is, and is told of: that is never "no risk".
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from uuid import UUID
 
 from engine import Command
 from events import Event
-from events.risk import RestrictionImposed, RestrictionLifted, RiskFlagged, RiskResolved
+from events.risk import RestrictionImposed, RestrictionLifted, RiskCauseAdded, RiskFlagged, RiskResolved
 
 from risk.domain import signal as signals
 from risk.domain.evaluation import Verdict, verdict
@@ -116,6 +117,7 @@ class CallForReview(Command):
 WatchCommand = NoteSignal | ClearSignal | JudgeAgain | CallForReview
 Consequence = (
     RiskFlagged
+    | RiskCauseAdded
     | RiskResolved
     | RestrictionImposed
     | RestrictionLifted
@@ -198,8 +200,12 @@ def _flagging(case: _Case, found: Verdict, rests_on: Sequence[Signal]) -> Iterat
         elif dismissed is not None:
             yield RiskPassed(partner_id=case.partner_id, rule=terms.code)
         return
+    if case.rule.retired:
+        return
+    causes, told = tuple(each.subject for each in rests_on), _told(rests_on)
+    words = f"{_words(case, found)} ({terms.when})"
     seen = dismissed is not None and all(set(each.events) <= set(dismissed) for each in rests_on)
-    if flag is None and not seen and not case.rule.retired:
+    if flag is None and not seen:
         yield RiskFlagged(
             flag_id=flag_id(case.partner_id, terms.code, case.because),
             partner_id=case.partner_id,
@@ -207,8 +213,21 @@ def _flagging(case: _Case, found: Verdict, rests_on: Sequence[Signal]) -> Iterat
             rule_version=terms.version,
             severity=terms.severity,
             period=None,
-            explanation=f"{_words(case, found)} ({terms.when})",
-            evidence=_told(rests_on),
+            explanation=words,
+            evidence=told,
+            causes=causes,
+        )
+    added = tuple(each.subject for each in rests_on if flag is not None and not set(each.events) & set(flag.evidence))
+    if flag is not None and added:
+        yield RiskCauseAdded(
+            flag_id=flag.id,
+            partner_id=case.partner_id,
+            rule=terms.code,
+            rule_version=terms.version,
+            added=added,
+            causes=causes,
+            explanation=words,
+            evidence=told,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from uuid import UUID
 
-from engine import Rows
+from engine import Rows, Send
 from events.training import Sanction, Severity
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -37,12 +37,14 @@ from training.domain.conduct_events import (
     AnswerBreach,
     BreachContent,
     BreachReported,
+    ConductBreach,
     DecideBreach,
     Decision,
     DismissBreach,
     ReportBreach,
     Status,
 )
+from training.domain.conduct_record import WeighConduct, conduct_records
 from training.domain.days import months_later
 from training.domain.words import Code
 
@@ -181,9 +183,23 @@ async def decide_breach(breach_id: UUID, body: Decision, by: By, db: Read, handl
     """It is one, and leads to the code's sanction for this rule and repetition; to another once a second person says so
     for the same reason, while the first only proposes it. Not by who reported it, and not before the partner has
     answered or its time to is over. If-Match names the version that was looked at."""
-    reported = (await db.load(conduct_breaches, breach_id)).state.reported
-    before = 0 if reported is None else await times_before(db, reported)
-    return await handle(conduct_breaches, breach_id, DecideBreach(before=before, by=by, **body.model_dump()))
+    breach = (await db.load(conduct_breaches, breach_id)).state
+    after = before = 0
+    if breach.reported is not None:
+        # In this order: what is decided after the first look is refused by it.
+        after = (await db.load(conduct_records, breach.reported.partner_id)).state.decisions
+        before = await times_before(db, breach.reported)
+    decision = DecideBreach(before=before, by=by, **body.model_dump())
+    return await handle(conduct_breaches, breach_id, decision, also=weighed(breach, after))
+
+
+def weighed(breach: ConductBreach, after: int) -> list[Send]:
+    """That no other decision on the partner came in between. What is decided stays, and is weighed no more."""
+    reported = breach.reported
+    if reported is None or breach.decided is not None:
+        return []
+    command = WeighConduct(partner_id=reported.partner_id, breach_id=reported.breach_id, after=after)
+    return [Send(conduct_records, reported.partner_id, command)]
 
 
 async def times_before(db: Rows, reported: BreachReported) -> int:

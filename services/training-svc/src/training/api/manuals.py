@@ -59,7 +59,8 @@ class ManualPreview(BaseModel):
 
 
 class AcknowledgementView(BaseModel):
-    """Of the newest version that the partner was asked for; `acknowledged_version` is the last that it gave."""
+    """Of the newest version that the partner was asked for; `acknowledged_version` is the last that it gave. A request
+    is withdrawn when its manual is retired."""
 
     acknowledgement_id: UUID
     partner_id: UUID
@@ -67,7 +68,7 @@ class AcknowledgementView(BaseModel):
     version: int
     title: str
     document: str
-    status: Literal["asked", "acknowledged"]
+    status: Literal["asked", "acknowledged", "withdrawn"]
     overdue: bool
     asked_on: date
     due_on: date
@@ -135,7 +136,11 @@ drafts.publication(
     Publication,
 )
 drafts.discarding("discard_manual", Publication)
-drafts.retirement("retire_manual", "Nobody works by it any more: no partner is asked for it from now on.", Publication)
+drafts.retirement(
+    "retire_manual",
+    "Nobody works by it any more: no partner is asked for it from now on, and what is asked for is withdrawn.",
+    Publication,
+)
 
 router.add_api_route("", list_of(MANUALS), methods=["GET"], dependencies=[READ])
 

@@ -1,4 +1,5 @@
-"""A partner's acknowledgement of a manual: asked for with each version, given by one of the partner's own people."""
+"""A partner's acknowledgement of a manual: asked for with each version, given by one of the partner's own people, and
+asked for no more when the manual is retired."""
 
 from __future__ import annotations
 
@@ -50,7 +51,16 @@ class AcknowledgementOverdue(Event, type="cauce.training.AcknowledgementOverdue.
     due_on: date
 
 
-AcknowledgementEvent = AcknowledgementAsked | AcknowledgementOverdue | ManualAcknowledged
+class AcknowledgementWithdrawn(Event, type="cauce.training.AcknowledgementWithdrawn.v1"):
+    """The manual is retired: nobody has to acknowledge it any more, whether or not it was overdue."""
+
+    acknowledgement_id: UUID
+    partner_id: UUID
+    manual: str
+    version: int
+
+
+AcknowledgementEvent = AcknowledgementAsked | AcknowledgementOverdue | AcknowledgementWithdrawn | ManualAcknowledged
 
 
 # -- commands
@@ -82,7 +92,11 @@ class CallAcknowledgementOverdue(Command):
     version: int
 
 
-AcknowledgementCommand = AskAcknowledgement | AcknowledgeManual | CallAcknowledgementOverdue
+class WithdrawRequest(Command):
+    """Its manual is retired."""
+
+
+AcknowledgementCommand = AskAcknowledgement | AcknowledgeManual | CallAcknowledgementOverdue | WithdrawRequest
 
 
 # -- state, decide and evolve
@@ -95,6 +109,11 @@ class ManualAcknowledgement:
     asked: AcknowledgementAsked | None = None
     acknowledged: bool = False
     overdue: bool = False
+    withdrawn: bool = False
+
+    @property
+    def open(self) -> bool:
+        return not (self.acknowledged or self.withdrawn)
 
 
 def ask(state: ManualAcknowledgement, command: AskAcknowledgement, now: datetime) -> list[AcknowledgementEvent]:
@@ -122,6 +141,8 @@ def acknowledge(
         )
     if command.version != asked.version:
         raise Rejected("training.manual_superseded", version=asked.version, document=asked.document)
+    if state.withdrawn:
+        raise Rejected("training.manual_retired", manual=asked.manual)
     if state.acknowledged:
         return []
     given = ManualAcknowledged(
@@ -133,7 +154,7 @@ def acknowledge(
 def call_overdue(
     state: ManualAcknowledgement, asked: AcknowledgementAsked, version: int, today: date
 ) -> list[AcknowledgementEvent]:
-    if state.acknowledged or version != asked.version:
+    if not state.open or version != asked.version:
         return []
     if today <= asked.due_on:
         raise Rejected("training.not_yet_due", due_on=asked.due_on)
@@ -142,9 +163,16 @@ def call_overdue(
 
 def lapse(state: ManualAcknowledgement, asked: AcknowledgementAsked, today: date) -> list[AcknowledgementEvent]:
     """It is overdue from its day on, whether or not the timer has come round to it."""
-    if state.overdue or state.acknowledged or today <= asked.due_on:
+    if state.overdue or not state.open or today <= asked.due_on:
         return []
     return [AcknowledgementOverdue(**named(asked))]
+
+
+def withdraw(state: ManualAcknowledgement, asked: AcknowledgementAsked) -> list[AcknowledgementEvent]:
+    if not state.open:
+        return []
+    names = AcknowledgementWithdrawn.model_fields
+    return [AcknowledgementWithdrawn(**{name: getattr(asked, name) for name in names})]
 
 
 def named(asked: AcknowledgementAsked) -> dict[str, Any]:
@@ -163,6 +191,8 @@ def decide(command: AcknowledgementCommand, state: ManualAcknowledgement, now: d
             return acknowledge(state, asked, command, today)
         case CallAcknowledgementOverdue(version=version):
             return call_overdue(state, asked, version, today)
+        case WithdrawRequest():
+            return withdraw(state, asked)
         case _:
             assert_never(command)
 
@@ -173,6 +203,8 @@ def evolve(state: ManualAcknowledgement, event: AcknowledgementEvent) -> ManualA
             return ManualAcknowledgement(event)
         case AcknowledgementOverdue():
             return replace(state, overdue=True)
+        case AcknowledgementWithdrawn():
+            return replace(state, withdrawn=True, overdue=False)
         case ManualAcknowledged():
             return replace(state, acknowledged=True, overdue=False)
         case _:

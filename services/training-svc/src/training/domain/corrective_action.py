@@ -65,7 +65,7 @@ def submit(
             )
             return [*lapse(action, what, today), submitted]
         case Status.VERIFIED | Status.WAIVED:
-            raise Rejected("training.action_closed", status=action.status.value)
+            raise Rejected("training.action_closed", standing=action.status.value)
         case _:
             assert_never(action.status)
 
@@ -81,7 +81,7 @@ def reject(action: CorrectiveAction, what: CorrectiveActionOpened, reason: str, 
             rejected = EvidenceRejected(action_id=what.action_id, reason=reason)
             return [rejected, *lapse(replace(action, status=Status.OPEN), what, today)]
         case Status.VERIFIED | Status.WAIVED:
-            raise Rejected("training.action_closed", status=action.status.value)
+            raise Rejected("training.action_closed", standing=action.status.value)
         case _:
             assert_never(action.status)
 
@@ -94,7 +94,7 @@ def verify(
         case Status.VERIFIED:
             return []
         case Status.WAIVED:
-            raise Rejected("training.action_closed", status=action.status.value)
+            raise Rejected("training.action_closed", standing=action.status.value)
         case Status.OPEN:
             raise Rejected("training.no_evidence")
         case Status.SUBMITTED:
@@ -111,7 +111,7 @@ def waive(action: CorrectiveAction, what: CorrectiveActionOpened, wanted: Propos
     if action.status is Status.WAIVED and action.waived_because == wanted.reason:
         return []
     if action.status in (Status.VERIFIED, Status.WAIVED):
-        raise Rejected("training.action_closed", status=action.status.value)
+        raise Rejected("training.action_closed", standing=action.status.value)
     if not seconds(wanted, action.waiver, "training.second_person_needed"):
         return [WaiverProposed(action_id=what.action_id, reason=wanted.reason, by=wanted.by)]
     return [CorrectiveActionWaived(action_id=what.action_id, reason=wanted.reason, waived_on=today)]
@@ -122,7 +122,7 @@ def become_overdue(action: CorrectiveAction, what: CorrectiveActionOpened, today
     if action.overdue:
         return []
     if action.status in (Status.VERIFIED, Status.WAIVED):
-        raise Rejected("training.action_closed", status=action.status.value)
+        raise Rejected("training.action_closed", standing=action.status.value)
     if action.status is Status.SUBMITTED:
         raise Rejected("training.evidence_waits")
     if today <= what.due_on:

@@ -3,13 +3,14 @@ holds; and whether launch requires it, of which kinds of partners."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Self, assert_never
 from uuid import UUID, uuid5
 
 from engine import Command, Decider, Rejected, Unknown
+from engine.drafts import DiscardDraft, Publish, Retire, content_of, drafted
 from events import Event
 from events.days import TimeZone
 from events.partner import PartnerKind
@@ -38,7 +39,56 @@ class Module:
     required: bool = True
 
 
+class CourseModule(BaseModel):
+    """Who skips a `required` one is not assessed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: Code
+    title: Title
+    required: bool = True
+
+
+class Content(BaseModel):
+    """`pass_mark` from 0 to 100; attempts count afresh for each renewal. Days are counted in `time_zone`. What launch
+    requires it requires of the kinds `required_of`, or of every partner where none is named. `expiring_days` before
+    its last day a certificate is said to expire."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: Title
+    pass_mark: Score
+    required_for_launch: bool
+    validity_months: Annotated[int, Field(ge=1, le=600)] | None = None
+    max_attempts: Annotated[int, Field(ge=1, le=100)]
+    time_zone: TimeZone = "UTC"
+    modules: Annotated[tuple[CourseModule, ...], Field(max_length=100)] = ()
+    required_of: Annotated[tuple[PartnerKind, ...], Field(max_length=10)] = ()
+    expiring_days: Annotated[int, Field(ge=1, le=365)] = EXPIRING_DAYS
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if len({each.code for each in self.modules}) != len(self.modules):
+            raise ValueError("a module is named twice")
+        if self.required_of and not self.required_for_launch:
+            raise ValueError("launch does not require it, of no kind of partners")
+        return self
+
+
 # -- events
+
+
+class CourseDrafted(Event, type="cauce.training.CourseDrafted.v1"):
+    """What the next version is to be; nobody is assigned to it yet."""
+
+    code: str
+    content: Content
+
+
+class CourseDraftDiscarded(Event, type="cauce.training.CourseDraftDiscarded.v1"):
+    """The draft is not to be published."""
+
+    code: str
 
 
 class CourseDefined(Event, type="cauce.training.CourseDefined.v1"):
@@ -63,55 +113,30 @@ class CourseRetired(Event, type="cauce.training.CourseRetired.v1"):
     code: str
 
 
-CourseEvent = CourseDefined | CourseRetired
+CourseEvent = CourseDrafted | CourseDraftDiscarded | CourseDefined | CourseRetired
 
 
 # -- commands
 
 
-class CourseModule(BaseModel):
-    """Who skips a `required` one is not assessed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class DraftCourse(Command):
     code: Code
-    title: Title
-    required: bool = True
+    content: Content
 
 
-class CourseContent(Command):
+class CourseContent(Command, Content):
     """`pass_mark` from 0 to 100; attempts count afresh for each renewal. Days are counted in `time_zone`. What launch
     requires it requires of the kinds `required_of`, or of every partner where none is named. `expiring_days` before
     its last day a certificate is said to expire."""
 
-    title: Title
-    pass_mark: Score
-    required_for_launch: bool
-    validity_months: Annotated[int, Field(ge=1, le=600)] | None = None
-    max_attempts: Annotated[int, Field(ge=1, le=100)]
-    time_zone: TimeZone = "UTC"
-    modules: Annotated[tuple[CourseModule, ...], Field(max_length=100)] = ()
-    required_of: Annotated[tuple[PartnerKind, ...], Field(max_length=10)] = ()
-    expiring_days: Annotated[int, Field(ge=1, le=365)] = EXPIRING_DAYS
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if len({each.code for each in self.modules}) != len(self.modules):
-            raise ValueError("a module is named twice")
-        if self.required_of and not self.required_for_launch:
-            raise ValueError("launch does not require it, of no kind of partners")
-        return self
-
 
 class DefineCourse(CourseContent):
+    """Published at once, without a draft."""
+
     code: Code
 
 
-class RetireCourse(Command):
-    pass
-
-
-CourseCommand = DefineCourse | RetireCourse
+CourseCommand = DraftCourse | DefineCourse | Publish | DiscardDraft | Retire
 
 
 # -- state
@@ -133,13 +158,30 @@ class CourseTerms:
     expiring_days: int = EXPIRING_DAYS
 
 
+def terms_of(code: str, version: int, content: Content) -> CourseTerms:
+    return CourseTerms(
+        code=code,
+        version=version,
+        pass_mark=content.pass_mark,
+        required_for_launch=content.required_for_launch,
+        validity_months=content.validity_months,
+        max_attempts=content.max_attempts,
+        time_zone=content.time_zone,
+        modules=tuple(Module(**each.model_dump()) for each in content.modules),
+        required_of=tuple(sorted(set(content.required_of))),
+        expiring_days=content.expiring_days,
+    )
+
+
 @dataclass(frozen=True)
 class Course:
-    """`terms` is None until the course is defined."""
+    """`terms` is None until a version is published, `code` until somebody drafts or defines it."""
 
     terms: CourseTerms | None = None
     title: str = ""
     retired: bool = False
+    code: str | None = None
+    draft: Content | None = None
 
     def assignable(self) -> CourseTerms:
         """Raises `training.course_unknown`, `training.course_retired`."""
@@ -149,64 +191,77 @@ class Course:
             raise Rejected("training.course_retired", course=self.terms.code)
         return self.terms
 
+    def says(self, content: Content) -> bool:
+        """The version that holds says just that."""
+        if self.terms is None:
+            return False
+        return (self.terms, self.title) == (terms_of(self.terms.code, self.terms.version, content), content.title)
+
 
 # -- decide and evolve
 
 
-def define(course: Course, command: DefineCourse) -> list[CourseEvent]:
+def refuse_retired(course: Course, code: str) -> None:
     if course.retired:
-        raise Rejected("training.course_retired", course=command.code)
-    terms = CourseTerms(
-        code=command.code,
-        version=1 if course.terms is None else course.terms.version + 1,
-        pass_mark=command.pass_mark,
-        required_for_launch=command.required_for_launch,
-        validity_months=command.validity_months,
-        max_attempts=command.max_attempts,
-        time_zone=command.time_zone,
-        modules=tuple(Module(**each.model_dump()) for each in command.modules),
-        required_of=tuple(sorted(set(command.required_of))),
-        expiring_days=command.expiring_days,
-    )
-    if course.terms is not None and course == Course(replace(terms, version=course.terms.version), command.title):
+        raise Rejected("training.course_retired", course=code)
+
+
+def draft(course: Course, command: DraftCourse) -> list[CourseEvent]:
+    refuse_retired(course, command.code)
+    return [] if course.draft == command.content else [CourseDrafted(code=command.code, content=command.content)]
+
+
+def define(course: Course, code: str, content: Content) -> list[CourseEvent]:
+    """Nothing where it is what the last version says."""
+    refuse_retired(course, code)
+    if course.says(content):
         return []
-    return [CourseDefined(title=command.title, **vars(terms))]
+    terms = terms_of(code, 1 if course.terms is None else course.terms.version + 1, content)
+    return [CourseDefined(title=content.title, **vars(terms))]
 
 
-def retire(course: Course) -> list[CourseEvent]:
-    if course.terms is None:
-        raise Unknown("training.course_unknown")
-    return [] if course.retired else [CourseRetired(code=course.terms.code)]
+def publish(course: Course, code: str) -> list[CourseEvent]:
+    """Raises `training.course_retired`, `training.nothing_drafted`, `training.draft_changes_nothing`."""
+    refuse_retired(course, code)
+    published = define(course, code, drafted(course.draft, "training", {"course": code}))
+    if not published:
+        version = None if course.terms is None else course.terms.version
+        raise Rejected("training.draft_changes_nothing", course=code, course_version=version)
+    return published
 
 
 def decide(command: CourseCommand, course: Course, now: datetime) -> list[CourseEvent]:
+    if isinstance(command, DraftCourse):
+        return draft(course, command)
+    if isinstance(command, DefineCourse):
+        return define(course, command.code, content_of(command, Content))
+    code = course.code
+    if code is None:
+        raise Unknown("training.course_unknown")
     match command:
-        case DefineCourse():
-            return define(course, command)
-        case RetireCourse():
-            return retire(course)
+        case Publish():
+            return publish(course, code)
+        case DiscardDraft():
+            return [] if course.draft is None else [CourseDraftDiscarded(code=code)]
+        case Retire():
+            return [] if course.retired else [CourseRetired(code=code)]
         case _:
             assert_never(command)
 
 
 def evolve(course: Course, event: CourseEvent) -> Course:
     match event:
-        case CourseDefined():
-            terms = CourseTerms(
-                event.code,
-                event.version,
-                event.pass_mark,
-                event.required_for_launch,
-                event.validity_months,
-                event.max_attempts,
-                event.time_zone,
-                event.modules,
-                event.required_of,
-                event.expiring_days,
-            )
-            return Course(terms, event.title)
+        case CourseDrafted(code=code, content=content):
+            return replace(course, code=code, draft=content)
+        case CourseDraftDiscarded():
+            return replace(course, draft=None)
+        case CourseDefined(title=title):
+            terms = CourseTerms(**{each.name: getattr(event, each.name) for each in fields(CourseTerms)})
+            defined = replace(course, code=event.code, terms=terms, title=title)
+            # A definition past a draft leaves it: whoever drafted it sees by the version that it is another's turn.
+            return replace(defined, draft=None) if course.draft and defined.says(course.draft) else defined
         case CourseRetired():
-            return replace(course, retired=True)
+            return replace(course, draft=None, retired=True)
         case _:
             assert_never(event)
 

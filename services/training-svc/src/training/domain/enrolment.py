@@ -69,7 +69,7 @@ def start(enrolment: Enrolment, who: Assignment, today: date) -> list[EnrolmentE
         case Status.STARTED:
             return []
         case other:
-            raise Rejected("training.not_to_be_started", status=other.value)
+            raise Rejected("training.not_to_be_started", standing=other.value)
 
 
 def complete_module(enrolment: Enrolment, who: Assignment, module: str, today: date) -> list[EnrolmentEvent]:
@@ -149,7 +149,7 @@ def open_renewal(enrolment: Enrolment, who: Assignment, today: date) -> list[Enr
         case Status.FAILED:
             raise Rejected("training.no_attempts_left", course=who.course)
         case Status.ASSIGNED | Status.STARTED:
-            raise Rejected("training.nothing_to_renew", status=enrolment.status.value)
+            raise Rejected("training.nothing_to_renew", standing=enrolment.status.value)
         case _:
             assert_never(enrolment.status)
 

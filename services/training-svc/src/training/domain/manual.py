@@ -74,13 +74,21 @@ class ManualSent(Event, type="cauce.training.ManualSent.v1"):
     through: UUID
 
 
+class RequestsWithdrawn(Event, type="cauce.training.RequestsWithdrawn.v1"):
+    """Of the retired manual, requests to acknowledge it up to `through`, in the order of their ids, are withdrawn; the
+    rest is to follow."""
+
+    code: str
+    through: UUID
+
+
 class ManualRetired(Event, type="cauce.training.ManualRetired.v1"):
     """Nobody works by it any more."""
 
     code: str
 
 
-ManualEvent = ManualDrafted | ManualDraftDiscarded | ManualPublished | ManualSent | ManualRetired
+ManualEvent = ManualDrafted | ManualDraftDiscarded | ManualPublished | ManualSent | RequestsWithdrawn | ManualRetired
 
 
 # -- commands
@@ -98,7 +106,13 @@ class SendManual(Command):
     through: UUID
 
 
-ManualCommand = DraftManual | DiscardDraft | Publish | SendManual | Retire
+class WithdrawRequests(Command):
+    """Another page of open requests, up to this one, was withdrawn."""
+
+    through: UUID
+
+
+ManualCommand = DraftManual | DiscardDraft | Publish | SendManual | WithdrawRequests | Retire
 
 
 # -- state, decide and evolve
@@ -106,7 +120,8 @@ ManualCommand = DraftManual | DiscardDraft | Publish | SendManual | Retire
 
 @dataclass(frozen=True)
 class Manual:
-    """`code` is None until it is drafted; `through` is how far the newest version is sent."""
+    """`code` is None until it is drafted; `through` is how far the newest version is sent, and of a retired manual how
+    far its requests are withdrawn."""
 
     code: str | None = None
     versions: Drafted[ManualContent] = field(default_factory=Drafted)
@@ -145,6 +160,12 @@ def send(manual: Manual, code: str, command: SendManual) -> list[ManualEvent]:
     return [ManualSent(code=code, version=command.version, through=command.through)]
 
 
+def withdraw(manual: Manual, code: str, through: UUID) -> list[ManualEvent]:
+    if not manual.retired or (manual.through is not None and through <= manual.through):
+        return []
+    return [RequestsWithdrawn(code=code, through=through)]
+
+
 def decide(command: ManualCommand, manual: Manual, now: datetime) -> list[ManualEvent]:
     if isinstance(command, DraftManual):
         return draft(manual, command)
@@ -158,6 +179,8 @@ def decide(command: ManualCommand, manual: Manual, now: datetime) -> list[Manual
             return publish(manual, code, now)
         case SendManual():
             return send(manual, code, command)
+        case WithdrawRequests(through=through):
+            return withdraw(manual, code, through)
         case Retire():
             return [] if manual.retired else [ManualRetired(code=code)]
         case _:
@@ -172,10 +195,10 @@ def evolve(manual: Manual, event: ManualEvent) -> Manual:
             return replace(manual, versions=replace(manual.versions, draft=None))
         case ManualPublished(version=version, content=content):
             return replace(manual, versions=Drafted(None, content, version), through=None)
-        case ManualSent(through=through):
+        case ManualSent(through=through) | RequestsWithdrawn(through=through):
             return replace(manual, through=through)
         case ManualRetired():
-            return replace(manual, versions=replace(manual.versions, draft=None), retired=True)
+            return replace(manual, versions=replace(manual.versions, draft=None), through=None, retired=True)
         case _:
             assert_never(event)
 
