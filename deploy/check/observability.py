@@ -168,7 +168,7 @@ def fires_and_ends(report: Report, stack: Stack, folder: Path) -> None:
         run_apart(say_nonsense(stack.kafka.bootstrap))
         report.holds(f"{ALERT} fires {took(lambda: state(url) == 'firing'):.1f} s after a record that cannot be read")
         dropped = deal_with(stack)
-        report.holds(f"`cauce parked drop` deals with it ({dropped} subscriptions)")
+        report.holds(f"`cauce parked drop` deals with it, {dropped} time(s)")
         report.holds(f"{ALERT} is over {took(lambda: state(url) == 'inactive'):.1f} s later")
 
 
