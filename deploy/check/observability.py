@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
 
 import httpx
 import typer
@@ -31,6 +28,8 @@ from devstack.wait import run_apart, until, until_true
 from events import topic
 from rich.console import Console
 
+from deploy.check.report import Failed, Report
+from deploy.check.tools import call, found
 from deploy.observability import alerting, dashboards
 
 PATIENCE = 120.0
@@ -39,18 +38,15 @@ LISTENER, SPEAKER, ALERT = "contract", "partner", "CauceStreamsParked"
 CONFIG = Path(alerting.__file__).with_name("prometheus.yaml")
 
 
-class Report(Protocol):
-    """Where a check tells what holds."""
-
-    def holds(self, what: str) -> None: ...
-
-
 def run(report: Report) -> None:
-    """Raises Trouble for the first thing that does not hold."""
+    """Raises Failed where there is nothing to go on with."""
     with tempfile.TemporaryDirectory(prefix="cauce-observability-") as folder:
         written(report, Path(folder))
-        with running(Path(folder)) as stack:
-            fires_and_ends(report, stack, Path(folder))
+        try:
+            with running(Path(folder)) as stack:
+                fires_and_ends(report, stack, Path(folder))
+        except Trouble as trouble:
+            raise Failed(str(trouble)) from None
 
 
 # -- what is written
@@ -58,36 +54,37 @@ def run(report: Report) -> None:
 
 def written(report: Report, folder: Path) -> None:
     """All that promtool has to say of our files."""
-    files = [str(file) for file in alerting.FILES]
-    promtool("check", "rules", *files)
-    report.holds(f"{len(list(alerting.rules()))} rules are rules")
-    promtool("test", "rules", *(str(file) for file in sorted(alerting.TESTS.glob("*.yaml"))))
-    report.holds(f"{len(alerting.alerts())} alerts fire and do not fire as their tests say")
-    promtool("check", "config", str(CONFIG))
-    report.holds(f"{CONFIG.name} is a configuration")
-    asked = alerting.as_asked(expr for each in dashboards.ALL for expr in each.expressions())
-    as_rules = [{"record": f"dashboard:asked:{n}", "expr": expr} for n, expr in enumerate(asked)]
-    file = folder / "dashboards.yaml"
-    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": as_rules}]}))
-    promtool("check", "rules", str(file))
-    report.holds(f"{len(asked)} queries of {len(dashboards.ALL)} dashboards are queries")
+    with report.check("Rules are rules") as check:
+        promtool("check", "rules", *alerting.FILES)
+        check.found(f"{len(list(alerting.rules()))} rules")
+    with report.check("Alerts fire, and do not fire, as their tests say") as check:
+        promtool("test", "rules", *sorted(alerting.TESTS.glob("*.yaml")))
+        check.found(f"{len(alerting.alerts())} alerts")
+    with report.check("The scraper's configuration is one"):
+        promtool("check", "config", CONFIG)
+    with report.check("What dashboards ask for can be asked") as check:
+        asked = alerting.as_asked(expr for each in dashboards.ALL for expr in each.expressions())
+        as_rules = [{"record": f"dashboard:asked:{n}", "expr": expr} for n, expr in enumerate(asked)]
+        file = folder / "dashboards.yaml"
+        file.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": as_rules}]}))
+        promtool("check", "rules", file)
+        check.found(f"{len(asked)} queries of {len(dashboards.ALL)} dashboards")
 
 
-def promtool(*words: str, given: str | None = None) -> None:
-    command = [tool("promtool"), *words]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)  # noqa: S603 - found by us
-    if done.returncode != 0:
-        raise Trouble(f"promtool {' '.join(words[:2])} says:\n{done.stdout}{done.stderr}".rstrip())
+def promtool(*words: str | Path, stdin: str | None = None) -> None:
+    """Raises Failed with what it says."""
+    call(tool("promtool"), *words, stdin=stdin)
 
 
-def tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise Trouble(
+def tool(name: str) -> Path:
+    """Raises Failed."""
+    there = found(name)
+    if there is None:
+        raise Failed(
             f"{name} is not on the PATH: install Prometheus, which it comes with (Debian: apt install prometheus), or"
-            " put a release of it onto the PATH; 2.42 and newer will do"
+            " put a release of it onto the PATH; 2.42 and newer will do."
         )
-    return found
+    return there
 
 
 # -- what runs
@@ -139,7 +136,7 @@ def prometheus(folder: Path, target: str) -> Iterator[str]:
     child = Child(
         "prometheus",
         [
-            tool("prometheus"),
+            str(tool("prometheus")),
             f"--config.file={file}",
             f"--storage.tsdb.path={folder / 'series'}",
             f"--web.listen-address={address}",
@@ -156,20 +153,22 @@ def prometheus(folder: Path, target: str) -> Iterator[str]:
 
 def fires_and_ends(report: Report, stack: Stack, folder: Path) -> None:
     [service] = stack.services
-    measured = httpx.get(f"{service.url}/metrics").text
-    promtool("check", "metrics", given=measured)
-    report.holds(f"{measured.count('# TYPE ')} metrics of {LISTENER} are named as Prometheus wants it")
+    with report.check("Metrics are named as Prometheus wants it") as check:
+        measured = httpx.get(f"{service.url}/metrics").raise_for_status().text
+        promtool("check", "metrics", stdin=measured)
+        check.found(f"{measured.count('# TYPE ')} metrics of a running service")
     with prometheus(folder, service.url.removeprefix("http://")) as url:
-        until_true(lambda: all(health == "ok" for health in told(url, "health")), "each rule", PATIENCE)
-        until_true(lambda: asked(url, f'cauce_ready{{service="{LISTENER}"}}') == ["1"], "a ready service", PATIENCE)
-        report.holds(f"{len(list(told(url, 'health')))} rules are evaluated against a running service")
-        if state(url) != "inactive":
-            raise Trouble(f"{ALERT} is {state(url)} where nothing is parked")
-        run_apart(say_nonsense(stack.kafka.bootstrap))
-        report.holds(f"{ALERT} fires {took(lambda: state(url) == 'firing'):.1f} s after a record that cannot be read")
-        dropped = deal_with(stack)
-        report.holds(f"`cauce parked drop` deals with it ({dropped} subscriptions)")
-        report.holds(f"{ALERT} is over {took(lambda: state(url) == 'inactive'):.1f} s later")
+        with report.check("Rules are evaluated against a running service, and its parked streams are none"):
+            until_true(lambda: set(told(url, "health")) == {"ok"}, "each rule", PATIENCE)
+            until_true(lambda: asked(url, f'cauce_ready{{service="{LISTENER}"}}') == ["1"], "the service", PATIENCE)
+            if state(url) != "inactive":
+                raise Failed(f"{ALERT} is {state(url)} where nothing is parked")
+        with report.check(f"{ALERT} fires after a record that cannot be read") as check:
+            run_apart(say_nonsense(stack.kafka.bootstrap))
+            check.found(f"after {took(lambda: state(url) == 'firing'):.1f} s")
+        with report.check(f"{ALERT} is over after the runbook's `cauce parked drop`") as check:
+            deal_with(stack)
+            check.found(f"after {took(lambda: state(url) == 'inactive'):.1f} s")
 
 
 def took(condition: Callable[[], bool]) -> float:
@@ -205,8 +204,8 @@ async def say_nonsense(bootstrap: str) -> None:
         await producer.stop()
 
 
-def deal_with(stack: Stack) -> int:
-    """As the runbook says; returns how many subscriptions it was parked for."""
+def deal_with(stack: Stack) -> None:
+    """As the runbook says. Raises Failed."""
     [service] = stack.services
     env = {
         **os.environ,
@@ -214,24 +213,9 @@ def deal_with(stack: Stack) -> int:
         "CAUCE_TOKEN_FILE": str(stack.token_file),
     }
     headers = {"Authorization": f"Bearer {stack.token_file.read_text()}"}
-    parked: list[dict[str, Any]] = (
-        httpx.get(f"{service.url}/parked-streams", headers=headers).raise_for_status().json()["items"]
-    )
-    for each in parked:
-        words = ["parked", "drop", service.name, each["subscription"], each["stream"], "--reason", "It is nonsense."]
-        command = [sys.executable, "-m", "service", *words]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-        if done.returncode != 0:
-            raise Trouble(f"cauce {' '.join(words)} says: {done.stderr.strip()}")
-    return len(parked)
-
-
-class _OnScreen:
-    def __init__(self) -> None:
-        self.console = Console()
-
-    def holds(self, what: str) -> None:
-        self.console.print(f"[green]holds[/green]  {what}", highlight=False)
+    for each in httpx.get(f"{service.url}/parked-streams", headers=headers).raise_for_status().json()["items"]:
+        named = [service.name, each["subscription"], each["stream"], "--reason", "It is nonsense."]
+        call(sys.executable, "-m", "service", "parked", "drop", *named, env=env)
 
 
 def main() -> None:
@@ -239,12 +223,11 @@ def main() -> None:
 
     Wants promtool and prometheus on the PATH; takes about a minute. Example: python -m deploy.check.observability
     """
-    report = _OnScreen()
-    try:
+    report = Report(Console())
+    with report.part("observability"):
         run(report)
-    except Trouble as trouble:
-        report.console.print(str(trouble), style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from None
+    if not report.passed:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ async def test_a_process_that_answers_is_alive(ops):
 
 async def test_a_service_that_lacks_something_is_not_ready_and_says_what(ops, engine):
     assert (await ops.get("/readyz")).status_code == 200
+    assert "cauce_ready 1.0" in (await ops.get("/metrics")).text
     engine.missing = {"relay": "no leader for 12 s", "postgres": "refused"}
     answer = await ops.get("/readyz")
     assert answer.status_code == 503
@@ -37,6 +38,7 @@ async def test_a_service_that_lacks_something_is_not_ready_and_says_what(ops, en
     assert problem["code"] == "not_ready"
     assert problem["detail"] == "relay: no leader for 12 s; postgres: refused."
     assert problem["missing"] == engine.missing
+    assert "cauce_ready 0.0" in (await ops.get("/metrics")).text
     assert (await ops.get("/livez")).status_code == 200
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -43,7 +43,6 @@ class Metrics:
         self.registry = Registry()
         counter, gauge, histogram = self._counter, self._gauge, self._histogram
 
-        self.ready = gauge("cauce_ready", "1 while `/readyz` answers 200.")
         self.dependency_up = gauge(
             "cauce_dependency_up",
             "1 where the last measurement reached it, `postgres` or `kafka`; 0 where it did not.",
@@ -145,9 +144,6 @@ class Metrics:
         self.connections.labels("idle").set_function(pool.get_idle_size)
         self.connections.labels("used").set_function(lambda: pool.get_size() - pool.get_idle_size())
         self.connections_max.set(pool.get_max_size())
-
-    def of_health(self, health: Callable[[], dict[str, str]]) -> None:
-        self.ready.set_function(lambda: not health())
 
     async def watch_loop(self) -> None:
         """Whatever keeps the event loop busy keeps every request waiting."""

@@ -115,7 +115,6 @@ class Engine:
         self._started = False
         self._appended = asyncio.Event()
         self._recent: Recent[Working] = Recent()
-        self.metrics.of_health(self.health)
 
     def _policy_subscription(self, policy: Policy | Process[Any]) -> Subscription:
         name = f"{self.service}.{policy.name}"

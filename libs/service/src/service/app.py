@@ -115,13 +115,15 @@ def create_app(
     mounted = mount(app, [*routes, *kept, *ops.routers(service, deciders)], open=ops.OPEN)
     problems.install(app)
     openapi.install(app, mounted)
+    metrics = RequestMetrics(service, engine.registry)
+    metrics.watch_readiness(lambda: not ops.missing_of(app))
     app.add_middleware(
         Edge,
         service=service,
         engine=engine,
         access=_access(service, settings),
         lines=logs.AccessLog(service, settings.log_level, quiet=ops.OPEN),
-        metrics=RequestMetrics(service, engine.registry),
+        metrics=metrics,
         body_limit=settings.body_limit,
         request_timeout=settings.request_timeout,
         rate=Rate(settings.rate, settings.burst),

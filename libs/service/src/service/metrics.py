@@ -28,6 +28,7 @@ class RequestMetrics:
             registry=registry,
         )
         self._in_flight = Gauge("cauce_http_requests_in_flight", "Requests not yet answered.", registry=registry)
+        self._ready = Gauge("cauce_ready", "1 while `/readyz` answers 200.", registry=registry)
         self._received = Counter("cauce_http_received_bytes", "Bytes of bodies that were read.", registry=registry)
         self._refused = Counter(
             "cauce_http_callers_refused",
@@ -58,7 +59,12 @@ class RequestMetrics:
             self._refused.labels(code).inc()
 
     def watch(self, in_flight: Callable[[], int]) -> None:
+        """Asked whenever somebody scrapes."""
         self._in_flight.set_function(in_flight)
+
+    def watch_readiness(self, ready: Callable[[], bool]) -> None:
+        """Likewise."""
+        self._ready.set_function(ready)
 
 
 def version_of(service: str) -> str:

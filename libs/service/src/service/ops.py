@@ -9,7 +9,7 @@ from uuid import UUID
 
 from engine import Decider, Unknown
 from engine.runtime import Engine
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, FastAPI, Query
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -39,6 +39,12 @@ def _paged(things: Iterable[Any], page: Window, key: Callable[[Any], str], item:
     rows = sorted((asdict(each) for each in things), key=key)
     behind = [row for row in rows if page.after is None or key(row) > page.after]
     return listing(behind[: page.limit + 1], page, key=key, item=item)
+
+
+def missing_of(app: FastAPI) -> dict[str, str]:
+    """{} where the service can do its work and will go on with it; else what is missing, and why."""
+    engine: Engine = app.state.engine
+    return {"server": "was told to stop"} if app.state.leaving else engine.health()
 
 
 class Alive(BaseModel):
@@ -128,10 +134,9 @@ def _probes() -> APIRouter:
         return Alive()
 
     @router.get("/readyz")
-    async def readyz(engine: TheEngine, request: Request) -> Alive:
+    async def readyz(request: Request) -> Alive:
         """The service can do its work, and will go on with it; 503 says what is missing."""
-        missing = {"server": "was told to stop"} if request.app.state.leaving else engine.health()
-        if missing:
+        if missing := missing_of(request.app):
             told = "; ".join(f"{part}: {why}" for part, why in missing.items())
             raise ProblemError(503, "not_ready", f"{told}.", headers=RETRY_AFTER, missing=missing)
         return Alive()
