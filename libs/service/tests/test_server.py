@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import APIRouter
 from service import InvalidSettings, scope, server
 
@@ -22,7 +21,7 @@ READ = [scope("lending:read")]
 async def served(app):
     """The app on a real server; yields it and its base URL."""
     listening = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(server.config(app))
+    running = server.Server(app)
     task = asyncio.create_task(running.serve(sockets=[listening]))
     while not running.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
@@ -137,8 +136,28 @@ def app():
 """
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-async def test_a_process_that_is_told_to_stop_answers_what_is_open_and_leaves_in_order(tmp_path, issuer, stop):
+class Running:
+    """The slow service as a process of its own, and what it has told so far."""
+
+    def __init__(self, process, url):
+        self.process, self.url, self.events = process, url, []
+
+    async def until(self, event):
+        while not self.events or self.events[-1] != event:
+            line = await asyncio.to_thread(self.process.stdout.readline)
+            assert line, self.events
+            self.events.append(json.loads(line)["event"])
+
+    async def end(self):
+        """Waits for it; its exit code."""
+        rest = (await asyncio.to_thread(self.process.communicate, timeout=20))[0]
+        self.events += [json.loads(line)["event"] for line in rest.splitlines()]
+        return self.process.returncode
+
+
+@asynccontextmanager
+async def slowly(tmp_path, issuer, **settings):
+    """It runs and answers."""
     (tmp_path / "slowly").mkdir()
     (tmp_path / "slowly" / "app.py").write_text(SLOW_SERVICE)
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -149,37 +168,73 @@ async def test_a_process_that_is_told_to_stop_answers_what_is_open_and_leaves_in
         "CAUCE_JWKS": str(issuer.path),
         "CAUCE_PORT": str(port),
         "PYTHONPATH": str(tmp_path),
+        **settings,
     }
     process = subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-m", "service", "run", "slowly"], env=environment, stdout=subprocess.PIPE, text=True
     )
-    events = []
-
-    async def until(event):
-        while not events or events[-1] != event:
-            line = await asyncio.to_thread(process.stdout.readline)
-            assert line, events
-            events.append(json.loads(line)["event"])
-
+    running = Running(process, f"http://127.0.0.1:{port}")
     try:
-        await until("started")
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-            while True:  # the line comes before the socket listens
+        async with httpx.AsyncClient(base_url=running.url) as client:
+            while process.poll() is None:
                 try:
                     await client.get("/livez")
                     break
                 except httpx.ConnectError:
                     await asyncio.sleep(0.01)
-            asked = asyncio.create_task(client.get("/slow", headers={"Authorization": f"Bearer {issuer.token()}"}))
-            await until("inside")
-            process.send_signal(stop)
-            assert (await asked).json() == "done"
-        rest = (await asyncio.to_thread(process.communicate, timeout=20))[0]
-        events += [json.loads(line)["event"] for line in rest.splitlines()]
+        yield running
     finally:
         if process.poll() is None:
             process.kill()
         process.wait()
         process.stdout.close()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+async def test_a_process_that_is_told_to_stop_answers_what_is_open_and_leaves_in_order(tmp_path, issuer, stop):
+    headers = {"Authorization": f"Bearer {issuer.token()}"}
+    async with slowly(tmp_path, issuer) as running, httpx.AsyncClient(base_url=running.url, headers=headers) as client:
+        asked = asyncio.create_task(client.get("/slow"))
+        await running.until("inside")
+        running.process.send_signal(stop)
+        assert (await asked).json() == "done"
+        code = await running.end()
+    events = running.events
     assert events.index("request") < events.index("engine left") < events.index("stopped")
-    assert process.returncode in (0, -stop)
+    assert code in (0, -stop)
+
+
+async def test_nobody_is_turned_away_by_a_process_that_leaves_until_all_could_know_of_it(tmp_path, issuer):
+    """Callers who keep their connections, and a router that leads them away as soon as /readyz tells it to."""
+    before, during, begun = [], [], asyncio.Event()
+    async with slowly(tmp_path, issuer, CAUCE_DRAIN="3", CAUCE_LOG_LEVEL="warning") as running:
+        told, ready = asyncio.Event(), asyncio.Event()
+        ready.set()
+
+        async def call(path, headers=None):
+            async with httpx.AsyncClient(base_url=running.url, headers=headers) as client:
+                while ready.is_set():
+                    answers = during if told.is_set() else before
+                    begun.set()
+                    answers.append(await client.get(path))
+
+        async def route(rounds=20):
+            async with httpx.AsyncClient(base_url=running.url) as client:
+                while (await client.get("/readyz")).status_code == 200:  # noqa: ASYNC110 - over HTTP there is no event
+                    await asyncio.sleep(0.01)
+                for _ in range(rounds):  # it takes a moment to hear of it, too
+                    assert (await client.get("/readyz")).json()["missing"] == {"server": "was told to stop"}
+                    await asyncio.sleep(0.01)
+            ready.clear()
+
+        token = {"Authorization": f"Bearer {issuer.token()}"}
+        calling = [asyncio.create_task(call("/livez")) for _ in range(4)]
+        calling += [asyncio.create_task(call("/slow", token)) for _ in range(4)]
+        await begun.wait()
+        running.process.send_signal(signal.SIGTERM)
+        told.set()
+        await asyncio.gather(route(), *calling)
+        await running.end()
+    assert {answer.status_code for answer in before + during} == {200}
+    assert {answer.headers.get("connection") for answer in during[-8:]} == {"close"}
+    assert running.events[-1] == "engine left"

@@ -101,6 +101,7 @@ def create_app(
     app.state.service = service
     app.state.engine = engine
     app.state.settings = settings
+    app.state.leaving = False  # told to stop, and answering on for a while
     app.state.sealing = sealing
     app.state.vault = vault(settings) if sealing and settings.sealing_keys else None
     app.state.tables = tables_of(views)

@@ -128,9 +128,9 @@ def _probes() -> APIRouter:
         return Alive()
 
     @router.get("/readyz")
-    async def readyz(engine: TheEngine) -> Alive:
-        """The service can do its work; 503 says what is missing."""
-        missing = engine.health()
+    async def readyz(engine: TheEngine, request: Request) -> Alive:
+        """The service can do its work, and will go on with it; 503 says what is missing."""
+        missing = {"server": "was told to stop"} if request.app.state.leaving else engine.health()
         if missing:
             told = "; ".join(f"{part}: {why}" for part, why in missing.items())
             raise ProblemError(503, "not_ready", f"{told}.", headers=RETRY_AFTER, missing=missing)

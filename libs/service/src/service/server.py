@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import gc
+from time import monotonic
 from typing import Any
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.addresses import PORTS
 from service.settings import InvalidSettings, Settings
+
+log = structlog.get_logger()
 
 HEAD_LIMIT = 65_536
 """Bytes of a request's line and headers; uvicorn with httptools has no limit of its own."""
@@ -41,6 +45,42 @@ class BoundedHead(HttpToolsProtocol):
             if self._head > HEAD_LIMIT:
                 self.send_400_response("The headers are too long.")
 
+    def answer_for_the_last_time(self) -> None:
+        """What is being answered now, unless it has begun to say otherwise."""
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
+
+CLOSE = (b"connection", b"close")
+
+
+class Server(uvicorn.Server):
+    """Told to stop, it answers on for CAUCE_DRAIN seconds: who sends requests here learns that it leaves before it is
+    gone. /readyz says so to those who look, and every answer is the last one of its connection, so that clients who
+    keep theirs open come back on a new one, which is led elsewhere."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(config(app))
+        self._app = app
+        self._until: float | None = None
+
+    async def on_tick(self, counter: int) -> bool:
+        if not await super().on_tick(counter):
+            return False
+        if self._until is None:
+            self._until = monotonic() + self._app.state.settings.drain
+            self._leave()
+        return self.force_exit or monotonic() >= self._until
+
+    def _leave(self) -> None:
+        self._app.state.leaving = True
+        self.config.encoded_headers.append(CLOSE)  # what later ticks make the headers from
+        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+        for connection in self.server_state.connections:
+            if isinstance(connection, BoundedHead):
+                connection.answer_for_the_last_time()
+        log.info("draining", seconds=self._app.state.settings.drain)
+
 
 def config(app: FastAPI) -> uvicorn.Config:
     """Raises InvalidSettings."""
@@ -64,8 +104,9 @@ def config(app: FastAPI) -> uvicorn.Config:
 
 
 def serve(app: FastAPI) -> bool:
-    """Until a signal comes; then open requests are finished and the engine stops in order. False: it never started."""
-    server = uvicorn.Server(config(app))
+    """Until a signal comes; then it drains, finishes open requests, and the engine stops in order. False: it never
+    started."""
+    server = Server(app)
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG)

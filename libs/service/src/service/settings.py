@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     request_timeout: float = Field(default=60, gt=0, description="seconds until a response begins")
     rate: float = Field(default=1000, gt=0, description="requests a second that one caller may make of one process")
     burst: int = Field(default=2000, gt=0, description="requests that a caller may make at once")
+    drain: float = Field(default=0, ge=0, description="seconds that it answers on after it was told to stop")
     shutdown_timeout: int = Field(default=20, gt=0, description="seconds that open requests get to finish")
 
     def __init__(self, **values: Any) -> None:
