@@ -53,7 +53,7 @@ class Balancer:
                 replicas = self.fleet.of(self.service)
                 ready = await asyncio.gather(*(self.fleet.is_ready(client, replica) for replica in replicas))
                 self._ready = [replica for replica, is_ready in zip(replicas, ready, strict=True) if is_ready]
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
 
     def leads_to(self, replica: Replica) -> bool:
         return any(each is replica for each in self._ready)

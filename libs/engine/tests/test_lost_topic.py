@@ -9,7 +9,7 @@ import asyncpg
 import engine_example as example
 import pytest
 from conftest import MakeEngine
-from engine import PublicState, consumer
+from engine import PublicState, consumer, relay
 from engine.kafka import Watcher, admin, create_topic, topic_ids
 from engine.recovery import declare_restore
 from engine.runtime import Engine
@@ -71,7 +71,9 @@ async def test_a_topic_made_anew_is_filled_again_from_the_store(
     again = {raw.id: raw.incarnation for raw in topic.raws}
     assert incarnations == {id: again[id] for id in incarnations}
     assert (await compared(after, kafka)).fine
-    await assert_heard_once(after, await make_engine("risk", views=[heard_view], policies=[mirror_policy]))
+    who_heard_all = await make_engine("risk", views=[heard_view], policies=[mirror_policy])
+    await assert_heard_once(after, who_heard_all)
+    await who_heard_all.stop()
     newcomer = await make_engine("risk", url=engine_databases(), views=[heard_view], policies=[mirror_policy])
     await assert_heard_once(after, newcomer)
 
@@ -80,10 +82,16 @@ async def _incarnation(engine: Engine, number: int) -> bool:
     return (await engine.log()).incarnation == number
 
 
+@pytest.mark.parametrize("heard_of_first", [True, False], ids=["nothing is sent meanwhile", "something is sent to it"])
 async def test_a_topic_is_lost_while_everybody_works(
-    make_engine: MakeEngine, kafka: str, monkeypatch: pytest.MonkeyPatch
+    make_engine: MakeEngine,
+    engine_databases: Callable[[], str],
+    kafka: str,
+    monkeypatch: pytest.MonkeyPatch,
+    heard_of_first: bool,
 ) -> None:
     monkeypatch.setattr(consumer, "TOPICS_SECONDS", 1.0)
+    monkeypatch.setattr(relay, "TOPIC_SECONDS", 2.0 if heard_of_first else 1000.0)
     partner = await make_engine()
     risk = await make_engine("risk", views=[heard_view], policies=[mirror_policy])
     ids = await opened(partner, 12)
@@ -91,11 +99,16 @@ async def test_a_topic_is_lost_while_everybody_works(
     await assert_heard_once(partner, risk)
     with capture_logs() as logs:
         await lose(kafka, partner.topic("partner"))
-        await suspend(partner, ids[0])
+        if not heard_of_first:
+            await suspend(partner, ids[0])
         await until(lambda: any(entry["event"] == "topic_lost_records" for entry in logs), what="the loss is seen")
     await busy(partner, ids)
+    assert await risk.handled("risk.mirror", 90)  # a member that found no topic looks again after 30 s
     await assert_heard_once(partner, risk)
     assert (await compared(partner, kafka)).fine
+    await risk.stop()
+    newcomer = await make_engine("risk", url=engine_databases(), views=[heard_view], policies=[mirror_policy])
+    await assert_heard_once(partner, newcomer)
 
 
 async def test_of_a_topic_that_lost_its_last_records_only_what_follows_the_rest_is_sent_again(

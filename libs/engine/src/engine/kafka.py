@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.partitioner import murmur2
@@ -211,6 +211,28 @@ class Watcher:
                 await self.stop()
                 self._failed = asyncio.get_running_loop().time()
                 raise
+
+    async def topic_id(self, topic: str) -> UUID:
+        """Of the topic as it is now. Raises Unavailable where there is none."""
+        async with self._turn:
+            try:
+                client = (await self._started())._client
+                answer = await bounded(client.send(client.get_random_node(), TopicIds([topic])))
+            except (KafkaError, Unavailable, OSError):
+                await self.stop()
+                raise
+        for code, _, id, *_ in answer.topics:
+            if code == 0:
+                found: UUID = id
+                return found
+        raise Unavailable(f"no such topic yet: {topic}")
+
+    async def clear(self, topic: str) -> None:
+        """Deletes all that the topic holds now."""
+        ends = await self.ends(topic)
+        full = {TopicPartition(topic, p): RecordsToDelete(before_offset=end) for p, end in ends.items() if end}
+        async with admin(self._bootstrap) as client:
+            await bounded(client.delete_records(full))
 
     async def _partitions(self, consumer: AIOKafkaConsumer, topic: str) -> list[int]:
         found = await bounded(consumer._client._wait_on_metadata(topic))

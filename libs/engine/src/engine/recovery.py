@@ -24,7 +24,7 @@ import orjson
 import structlog
 from events import Event
 
-from engine.errors import Refused
+from engine.errors import Refused, Unavailable
 from engine.kafka import Watcher
 from engine.leases import Lease
 from engine.metrics import Metrics
@@ -73,6 +73,7 @@ class Recovery:
     ) -> None:
         """`erasures` are the events, by type, that tell that a person was erased."""
         self._erasures = erasures or {}
+        self._topic_id: UUID | None = None
         self._watcher = watcher
         self._topic = topic
         self._metrics = metrics
@@ -87,7 +88,7 @@ class Recovery:
         if store["partitions"] not in (None, partitions):
             raise Refused(f"{self._topic} is published over {store['partitions']} partitions and not {partitions}")
         offsets = {int(p): o for p, o in orjson.loads(store["topic_offsets"]).items()}
-        if offsets and await self._lost(db, lease, store["published"], offsets):
+        if await self._lost(db, lease, store["published"], offsets, store["topic_id"]):
             return await self.resume(db, lease, partitions)
         wrote = (store["system_identifier"], store["timeline"])
         here = (cluster["system_identifier"], cluster["timeline"])
@@ -99,14 +100,28 @@ class Recovery:
             await self._claim(db, lease, here, partitions)
         return Resumed(store["published"], offsets, frozenset(store["already_sent"]))
 
-    async def _lost(self, db: Db, lease: Lease, published: int, offsets: Mapping[int, int]) -> bool:
-        """Whether the topic ends before what was sent; then the cursor is put back to where it is whole."""
+    async def same_topic(self) -> None:
+        """Raises Unavailable where the topic was made anew since this process leads."""
+        if self._topic_id not in (None, await self._watcher.topic_id(self._topic)):
+            raise Unavailable(f"{self._topic} was made anew")
+
+    async def _lost(
+        self, db: Db, lease: Lease, published: int, offsets: Mapping[int, int], sent_to: UUID | None
+    ) -> bool:
+        """Whether the topic ends before what was sent; then the cursor is put back to where it is whole. What was sent
+        to one that was made anew, before anybody noticed, would hide what has to stand before it, and is taken away."""
+        self._topic_id = await self._watcher.topic_id(self._topic)
+        anew = sent_to not in (None, self._topic_id)
         ends = await self._watcher.ends(self._topic)
         short = {p: ends.get(p, 0) for p, sent in offsets.items() if ends.get(p, 0) < sent}
         if not short:
+            if sent_to != self._topic_id:
+                await db.execute("update store set topic_id = $1", self._topic_id)
             return False
         whole_to = dict.fromkeys(short, 0)
-        last = {p: max(end - 1, 0) if p in short else end for p, end in ends.items()}
+        if anew:
+            await self._watcher.clear(self._topic)
+        last = {p: max(end - 1, 0) if p in short and not anew else end for p, end in ends.items()}
         async with aclosing(self._watcher.read(self._topic, last)) as records:
             async for partition, record in records:
                 if partition in short:
@@ -116,10 +131,11 @@ class Recovery:
             await lease.prove(db)
             await db.execute(
                 "update store set published = $1, sent_before = greatest(sent_before, $2), topic_offsets = $3,"
-                " already_sent = '{}'",
+                " already_sent = '{}', topic_id = $4",
                 cursor,
                 published,
                 orjson.dumps({str(p): end for p, end in ends.items()}).decode(),
+                self._topic_id,
             )
         log.error(
             "topic_lost_records",

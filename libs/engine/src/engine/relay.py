@@ -28,7 +28,7 @@ import orjson
 import structlog
 from opentelemetry.trace import Link
 
-from engine.errors import Fenced, Refused, TooOld, passes
+from engine.errors import Fenced, Refused, TooOld, Unavailable, passes
 from engine.kafka import partition_of
 from engine.leases import Lease
 from engine.metrics import Metrics
@@ -42,6 +42,9 @@ log = structlog.get_logger()
 
 WINDOW_BYTES = 16_000_000
 """Of event data in a window, give or take one event. Behind a backlog the relay holds two."""
+
+TOPIC_SECONDS = 10.0
+"""After which the leader looks whether the topic is still the one that it sends to."""
 
 _READ = (
     f"select {', '.join(Raw._fields)} from (select *, coalesce(sum(octet_length(data::text)) over (order by position"
@@ -187,7 +190,11 @@ class Relay:
 
     async def _publish(self, db: Db) -> None:
         ahead: Window | None = None
+        looked = time.monotonic()
         while self._lease.epoch is not None:
+            if time.monotonic() - looked > TOPIC_SECONDS:
+                await self._recovery.same_topic()
+                looked = time.monotonic()
             self._wake.clear()
             window = ahead or await self._next(db)
             await self._moved()
@@ -252,7 +259,10 @@ class Relay:
         count = sum(map(len, window.records.values()))
         if count:
             with sending(self._topic, count, window.links):
-                self._offsets.update(await self._producer.send(self._topic, window.records, self._partitions))
+                ends = await self._producer.send(self._topic, window.records, self._partitions)
+            if lost := sorted(p for p, end in ends.items() if end <= self._offsets.get(p, 0)):
+                raise Unavailable(f"{self._topic} ends before what was sent in partitions {lost}")
+            self._offsets.update(ends)
         self._sent = window.last
         self._metrics.relayed.inc(count)
         await self._failpoint("relay_sent")

@@ -251,7 +251,7 @@ class Engine:
         try:
             async with self.pool.acquire() as db:
                 await assert_settings(db)
-                await self.views.register(db, self._pod)
+                await self.views.register(db, self._pod, builds=self.role != "api")
         except BaseException:
             self.pool.terminate()
             raise

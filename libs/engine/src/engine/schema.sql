@@ -12,7 +12,8 @@ create table if not exists store (
     partitions         integer,                      -- of the topic, since the first event: another count moves keys
     backfill_reached   timestamptz,                  -- business time of timers while a backfill runs; null: the wall clock
     states_sent        jsonb not null default '{}',  -- of the state topic: see StateTopic
-    sent_before        bigint not null default 0     -- every event up to here was sent once, should it be sent again
+    sent_before        bigint not null default 0,    -- every event up to here was sent once, should it be sent again
+    topic_id           uuid                          -- of the topic that it was sent to: one made anew has another
 );
 insert into store default values on conflict do nothing;
 
@@ -193,7 +194,7 @@ begin
     for v_table, v_column, v_type in values
         ('store', 'partitions', 'integer'),
         ('store', 'states_sent', $c$jsonb not null default '{}'$c$),
-        ('store', 'sent_before', 'bigint not null default 0'),
+        ('store', 'sent_before', 'bigint not null default 0'), ('store', 'topic_id', 'uuid'),
         ('event', 'client', 'text'), ('event', 'on_behalf_of', 'text'),
         ('event', 'traceparent', 'text'), ('event', 'tracestate', 'text'),
         ('command', 'request', 'bytea'),

@@ -99,12 +99,14 @@ class ViewBuilds:
         """A build for every version that has none yet; on an empty log an inline view is up to date at once."""
         async with db.transaction():
             await db.execute(_EXCLUSIVE, *LOCK)
-            for view in self._views.values():
-                known = await db.fetchval(
-                    "select true from view_build where name = $1 and version = $2", view.name, view.version
-                )
-                if not known:
-                    await self._begin(db, view)
+            await self._begin_missing(db)
+
+    async def _begin_missing(self, db: Db) -> None:
+        rows = await db.fetch("select name, version from view_build")
+        known = {(row["name"], row["version"]) for row in rows}
+        for view in self._views.values():
+            if (view.name, view.version) not in known:
+                await self._begin(db, view)
 
     async def _begin(self, db: Db, view: View) -> int:
         rows = await db.fetch("select generation, live from view_build where name = $1", view.name)
@@ -139,14 +141,18 @@ class ViewBuilds:
 
     # -- who runs
 
-    async def register(self, db: Db, pod: UUID) -> None:
-        """Announces this process. Inline builds that it does not know are fed from the log from here on.
+    async def register(self, db: Db, pod: UUID, *, builds: bool = False) -> None:
+        """Announces this process. Inline builds that it does not know are fed from the log from here on. One that
+        `builds` begins what is missing: builds that were dropped when all had gone over to a later release, and this is
+        the way back.
 
         Raises TooOld, and announces nothing, where a later release writes what this one cannot read."""
         self._pod = pod
         async with db.transaction():
             await db.execute(_EXCLUSIVE, *LOCK)
             await self._admitted(db)
+            if builds:
+                await self._begin_missing(db)
             versions = {view.name: view.version for view in self._views.values()}
             await db.execute(
                 "insert into pod (id, views, reads) values ($1, $2, $3)"
