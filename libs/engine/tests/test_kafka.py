@@ -117,6 +117,7 @@ async def test_a_refused_batch_stops_the_relay_loudly_and_nothing_is_lost_behind
     loud = next(entry for entry in logs if entry["event"] == "relay_refused")
     assert loud["log_level"] == "critical"
     assert "too large" in loud["error"].lower()
+    assert (engine.registry.get_sample_value("cauce_relay_failures_total", {"kind": "refused"}) or 0) >= 2
     assert (await engine.log()).final < (await engine.log()).head
     sent = [raw for raw in (await read_topic(kafka, topic)).raws if raw.stream == f"partner-{ill}"]
     assert [raw.version for raw in sent] == [1]  # nothing of the ill partition after its failure

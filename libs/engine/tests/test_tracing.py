@@ -150,6 +150,8 @@ async def test_a_timers_command_goes_on_in_the_trace_of_what_set_it(
     await fire(rig)
     for partner in (by_policy, by_process):
         assert [named(fact) for fact in await history(rig, partner)] == [name]
+    for subscription in ("risk.reminding", "risk.waiting"):
+        assert rig.metrics.registry.get_sample_value("cauce_timers_fired_total", {"subscription": subscription}) == 1
 
 
 async def test_a_timer_that_is_moved_belongs_to_who_moved_it(rig: Rig) -> None:
