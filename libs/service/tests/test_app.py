@@ -133,7 +133,7 @@ async def test_the_openapi_names_operations_scopes_and_problems(make_app, connec
         "413": ["body_too_large", "event_too_large"],
         "422": ["idempotency_key_reused", "request_invalid", "value_unstorable"],
         "429": ["rate_exceeded"],
-        "503": ["request_timeout", "unavailable"],
+        "503": ["not_admitted", "request_timeout", "unavailable"],
     }
     approving = document["paths"]["/loans/{id}/approvals"]["post"]["responses"]
     assert approving["404"]["x-problem-codes"] == ["lending.loan_unknown"]

@@ -229,7 +229,7 @@ async def test_a_process_that_is_told_to_stop_answers_what_is_open_and_leaves_in
 async def test_nobody_is_turned_away_by_a_process_that_leaves_until_all_could_know_of_it(tmp_path, issuer):
     """Callers who keep their connections, and a router that leads them away as soon as /readyz tells it to."""
     before, during, begun = [], [], asyncio.Event()
-    async with slowly(tmp_path, issuer, CAUCE_DRAIN="3", CAUCE_LOG_LEVEL="warning") as running:
+    async with slowly(tmp_path, issuer, CAUCE_DRAIN="8", CAUCE_LOG_LEVEL="warning") as running:
         told, ready = asyncio.Event(), asyncio.Event()
         ready.set()
 
