@@ -12,14 +12,13 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from engine.errors import Unavailable, passes
-from engine.kafka import Watcher, topic_ids
+from engine.errors import passes
+from engine.kafka import Watcher
 from engine.metrics import Metrics
 from engine.subscriptions import OWN_LOG, Applier, Subscription
 
 log = structlog.get_logger()
 
-TOPIC_ID_SECONDS = 30.0
 BESIDE = 500
 """Records: no more than one batch behind."""
 
@@ -48,7 +47,6 @@ class Progress:
         self,
         service: str,
         pool: asyncpg.Pool[Any],
-        bootstrap: str,
         watcher: Watcher,
         applier: Applier,
         metrics: Metrics,
@@ -58,13 +56,11 @@ class Progress:
     ) -> None:
         self._service = service
         self._pool = pool
-        self._bootstrap = bootstrap
         self._watcher = watcher
         self._applier = applier
         self._metrics = metrics
         self._topic = topic
         self._subscriptions = subscriptions
-        self._topic_ids: dict[str, tuple[UUID, float]] = {}
 
     async def log(self) -> LogStatus:
         row = await self._pool.fetchrow(
@@ -125,14 +121,7 @@ class Progress:
         raise LookupError(f"no subscription is called {name!r}; there are: {names or 'none'}")
 
     async def topic_id(self, service: str) -> UUID:
-        topic, now = self._topic(service), asyncio.get_running_loop().time()
-        known = self._topic_ids.get(topic)
-        if known is None or known[1] < now - TOPIC_ID_SECONDS:
-            found = await topic_ids(self._bootstrap, [topic])
-            if topic not in found:
-                raise Unavailable(f"no such topic yet: {topic}")
-            known = self._topic_ids[topic] = (found[topic], now)
-        return known[0]
+        return await self._watcher.topic_id(self._topic(service))
 
     async def all(self) -> list[SubscriptionStatus]:
         parked = await self._parked()

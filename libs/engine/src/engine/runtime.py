@@ -241,7 +241,6 @@ class Engine:
         self.progress = Progress(
             self.service,
             self.pool,
-            self._kafka,
             self._watcher,
             self.applier,
             self.metrics,
