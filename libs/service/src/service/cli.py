@@ -174,7 +174,7 @@ def topics(
         settings = KafkaSettings()
         seen = asyncio.run(
             look_after_all(
-                settings.kafka_bootstrap,
+                settings.kafka,
                 prefix=settings.topic_prefix,
                 replication=settings.kafka_replication,
                 make=not check,
