@@ -72,6 +72,7 @@ docs: install
 	@$(PY) -m service.reactions partner contract training performance risk > docs/reactions.md
 	@$(PY) -m service.metrics_catalogue partner contract training performance risk > docs/metrics.md
 	@$(PY) -m deploy.observability.dashboards
+	@$(PY) -m deploy.observability.operator
 
 # Pins the newest versions of everything, with hashes. Run the tests before you commit it.
 lock: install

@@ -17,7 +17,7 @@ from service import cli
 from service.matrix import unstarted
 from service.metrics_catalogue import Metric, by_service, page
 
-from deploy.observability import alerting, dashboards
+from deploy.observability import alerting, dashboards, operator
 from deploy.observability.alerting import AskedForNothing, labels_of
 
 ROOT = Path(__file__).parents[1]
@@ -106,6 +106,14 @@ def test_a_dashboard_is_as_it_is_described_and_its_panels_lie_beside_each_other(
 
 def test_there_is_no_other_dashboard() -> None:
     assert set(dashboards.FOLDER.glob("*")) == set(dashboards.files())
+
+
+def test_what_an_operator_is_given_are_the_rules_and_dashboards_as_they_are() -> None:
+    assert operator.FILE.read_text() == operator.text(), "stale: run make docs"
+    given = yaml.safe_load(operator.FILE.with_name("kustomization.yaml").read_text())
+    assert given["resources"] == [operator.FILE.name]
+    [dashes] = given["configMapGenerator"]
+    assert dashes["files"] == sorted(f"dashboards/{file.name}" for file in dashboards.files())
 
 
 def test_dashboards_ask_for_what_is_there(known: dict[str, frozenset[str]]) -> None:

@@ -8,16 +8,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deploy.check import cluster, production, static, tools
+from deploy.check import cluster, observability, production, static, tools
 from deploy.check.report import Failed, Report
 
 PARTS: dict[str, Callable[[Report], None]] = {
     "static": static.run,
+    "observability": observability.run,
     "production": production.run,
     "cluster": cluster.run,
 }
 SAYS = {
     "static": "files, rendered, against schemas, rules and linters; needs no engine and no cluster",
+    "observability": "rules and dashboards by Prometheus' tools, and an alert that fires and ends",
     "production": "overlays/production at a real API server with the operators' definitions, and drains of nodes",
     "cluster": "overlays/local from nothing in a cluster, the sample through it, every deployment restarted under load",
 }

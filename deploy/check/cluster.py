@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shlex
 import socket
 import threading
 import time
@@ -20,10 +19,11 @@ from devstack.services import SERVICES
 from rich.console import Console
 
 from deploy.check import kube, rollout
-from deploy.check.kube import LIVE, SECRETS, Cluster, context, namespace, overlay_of, substitutes
+from deploy.check.images import KAFKA, OFFICIAL, POSTGRES, PYTHON, docker
+from deploy.check.images import images as base_images
+from deploy.check.kube import LIVE, SECRETS, Cluster, context, namespace, overlay_of
 from deploy.check.manifests import Manifest
 from deploy.check.report import Failed, Report, Skipped
-from deploy.check.tools import call
 from sample import history
 from sample.load import load as live
 from sample.load import selected
@@ -32,7 +32,7 @@ from sample.story import Story
 from sample.verify import differences
 
 NAMES = [service.name for service in SERVICES]
-VERSION = "0.1.0"
+TAG = "verify-deploy"
 ONLY_EVERY, UNTIL = 60, 2004
 """Of the sample: each such establishment, up to such a year."""
 RACERS = 12
@@ -56,10 +56,9 @@ class Up:
 def run(report: Report) -> None:
     named = context(LIVE)
     kube.secrets_of_local()
-    with report.check("Images are built and in the cluster's nodes") as check:
-        check.found(images())
+    there = images(report)
     with namespace(named) as cluster, Meter(cluster) as meter:
-        up = started(report, cluster)
+        up = started(report, cluster, there)
         report.figure("memory of a pod that idles, by role", meter.shown(memory=True))
         with report.check(
             f"{RACERS} more migrations of one service at once, beside the running service, all succeed"
@@ -72,19 +71,38 @@ def run(report: Report) -> None:
         report.figure("processor of a pod, the highest 10 s of both, by role", meter.shown(memory=False))
 
 
-def images() -> str:
-    """Builds those of the services where they are not there, and takes all into the nodes. Raises Failed."""
-    ours = [f"cauce-{name}:{VERSION}" for name in NAMES]
-    build = shlex.split(os.environ.get("CAUCE_VERIFY_BUILD", ""))
-    for name, image in zip(NAMES, ours, strict=True):
-        call("docker", "build", *build, "--build-arg", f"SERVICE={name}", "--tag", image, place.root())
-    kube.load([*ours, *substitutes().values()])
-    return ", ".join([*ours, *substitutes().values()])
+def images(report: Report) -> list[dict[str, str]]:
+    """Builds those of the services, finds those of Postgres and Kafka, and takes all into the nodes; as kustomize wants
+    to be told of them. Raises Failed."""
+    found = base_images(report)
+    stores = {OFFICIAL[variable]: found[variable] for variable in (POSTGRES, KAFKA)}
+    ours = {f"cauce-{name}": f"cauce-{name}:{TAG}" for name in NAMES}
+    for name in NAMES:
+        with report.step(f"building the image of {name}"):
+            built(name, found[PYTHON])
+    with report.step(f"taking {len(ours) + len(stores)} images into the nodes"):
+        kube.load([*ours.values(), *stores.values()])
+    return [renamed(there.partition(":")[0], here) for there, here in (ours | stores).items()]
 
 
-def started(report: Report, cluster: Cluster) -> Up:
+def built(name: str, python: str) -> None:
+    """CAUCE_BUILD_NETWORK and CAUCE_BUILD_PIP_CONF say how a build reaches the package index. Raises Failed."""
+    told = ["--network", os.environ.get("CAUCE_BUILD_NETWORK", "default")]
+    if conf := os.environ.get("CAUCE_BUILD_PIP_CONF"):
+        told += ["--secret", f"id=pip.conf,src={conf}"]
+    arguments = [f"SERVICE={name}", f"PYTHON_IMAGE={python}"]
+    told += [word for each in arguments for word in ("--build-arg", each)]
+    docker("build", "--quiet", *told, "--tag", f"cauce-{name}:{TAG}", str(place.root()), seconds=900)
+
+
+def renamed(name: str, image: str) -> dict[str, str]:
+    at, _, tag = image.partition(":")
+    return {"name": name, "newName": at, "newTag": tag or "latest"}
+
+
+def started(report: Report, cluster: Cluster, images: list[dict[str, str]]) -> Up:
     """Raises Failed where it does not come up, Skipped where its services cannot be reached from here."""
-    with overlay_of("local", cluster, images=renamed(), patches=kept_nowhere(cluster)) as manifests:
+    with overlay_of("local", cluster, images=images, patches=kept_nowhere(cluster)) as manifests:
         began = time.monotonic()
         cluster.apply(manifests)
     deployments = [f"deployment/{name}-{role}" for name in NAMES for role in ("api", "worker")]
@@ -111,14 +129,6 @@ def started(report: Report, cluster: Cluster) -> Up:
 
 def restarts(pods: list[Manifest]) -> int:
     return sum(each["restartCount"] for pod in pods for each in pod["status"].get("containerStatuses", ()))
-
-
-def renamed() -> list[dict[str, str]]:
-    """Stand-ins, as kustomize wants to be told of them."""
-    return [
-        {"name": there.rpartition(":")[0], "newName": here.rpartition(":")[0], "newTag": here.rpartition(":")[2]}
-        for there, here in substitutes().items()
-    ]
 
 
 def kept_nowhere(cluster: Cluster) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,12 +115,6 @@ def overlay_of(name: str, cluster: Cluster, **more: Any) -> Iterator[str]:
         yield call(tool("kubectl"), "kustomize", folder)
     finally:
         shutil.rmtree(folder)
-
-
-def substitutes() -> Mapping[str, str]:
-    """Images that stand in for others: {"postgres:18": "cauce-standin-postgres:18", ...} in CAUCE_VERIFY_IMAGES."""
-    told: Mapping[str, str] = json.loads(os.environ.get("CAUCE_VERIFY_IMAGES", "{}"))
-    return told
 
 
 def load(images: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from devstack import place
+from devstack.trouble import Trouble
 from rich.console import Console
 from rich.markup import escape
 
@@ -60,9 +61,9 @@ class Part:
 
 @dataclass
 class Report:
-    """`check` is one thing that has to hold, `figure` something measured, `step` what is going on."""
+    """`check` is one thing that has to hold, `figure` something measured, `step` and `say` what is going on."""
 
-    console: Console
+    console: Console = field(default_factory=Console)
     parts: list[Part] = field(default_factory=list)
 
     @property
@@ -79,7 +80,7 @@ class Report:
             yield
         except Skipped as skipped:
             part.outcome, part.said = "not run", str(skipped)
-        except Failed as failed:
+        except (Failed, Trouble) as failed:
             part.outcome, part.said = "fails", str(failed)
         part.seconds = time.monotonic() - began
         if any(check.outcome == "fails" for check in part.checks):
@@ -96,7 +97,7 @@ class Report:
         try:
             with self.console.status(escape(name)):
                 yield check
-        except Failed as failed:
+        except (Failed, Trouble) as failed:
             check.outcome, check.said = "fails", str(failed)
         took = time.monotonic() - began
         self._tell(check.outcome, f"{name}{f': {check.said}' if check.said else ''} ({took:.0f} s)")
@@ -105,8 +106,25 @@ class Report:
         self.parts[-1].figures[name] = value
         self.console.print(f"         {name}: [bold]{escape(value)}[/]", highlight=False)
 
-    def step(self, said: str) -> None:
-        self.console.print(f"         {said}", style="dim", highlight=False, markup=False, soft_wrap=True)
+    def holds(self, name: str) -> None:
+        """Something that was looked at already."""
+        with self.check(name):
+            pass
+
+    def say(self, sentence: str) -> None:
+        self.console.print(f"         {sentence}", style="dim", highlight=False, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Something that takes a while."""
+        began = time.monotonic()
+        with self.console.status(escape(what)):
+            yield
+        self.say(f"{what}: {time.monotonic() - began:.0f} s")
+
+    def skip(self, why: str) -> None:
+        """The part cannot be run here."""
+        self.parts[-1].outcome, self.parts[-1].said = "not run", why
 
     def _tell(self, outcome: Outcome, said: str) -> None:
         mark = f"[{COLOURS[outcome]}]{outcome:>7}[/]"

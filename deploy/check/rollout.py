@@ -134,7 +134,7 @@ async def rolled(report: Report, up: Up) -> None:
                     await asyncio.to_thread(up.cluster.kubectl, "rollout", "restart", each)
                     await asyncio.to_thread(up.cluster.rolled_out, each)
                     took.append(time.monotonic() - began)
-                    report.step(
+                    report.say(
                         f"{each} in {took[-1]:.0f} s; {len(traffic.seconds)} answers, {len(traffic.failed)} failed"
                     )
             finally:

@@ -15,6 +15,7 @@ from deploy.check.kube import secrets_of_local
 from deploy.check.manifests import K8S, OVERLAYS, rendered
 from deploy.check.report import HERE, Failed, Report
 from deploy.check.tools import KUBERNETES, call, schemas, tool
+from deploy.observability.operator import HEAD
 
 LINE = 120
 CRITICAL = 1
@@ -60,8 +61,9 @@ def files() -> Iterator[Path]:
 
 def objections(file: Path) -> Iterator[str]:
     shown = file.relative_to(place.root())
+    made = file.read_text().startswith(HEAD)
     for number, line in enumerate(file.read_text().splitlines(), 1):
-        if len(line) > LINE:
+        if len(line) > LINE and not made:
             yield f"{shown}:{number}: {len(line)} characters"
     try:
         for document in yaml.compose_all(file.read_text(), yaml.CSafeLoader):

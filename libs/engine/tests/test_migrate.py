@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncpg
 import engine_example as example
 import pytest
 from devstack.postgres import with_database
 from engine import View
+from engine.database import ROLE_LIMITS, missing_limits
 from engine.kafka import find_topic
 from engine.runtime import Engine, Tuning
 
@@ -67,3 +69,22 @@ async def test_where_database_or_role_are_still_to_be_made_nothing_is_migrated(
 ) -> None:
     nowhere = with_database(database, "nothing_yet", login)
     assert not await engine_of(nowhere, kafka, topic_prefix).migrated()
+
+
+async def test_a_role_that_was_made_without_limits_gives_them_to_itself(
+    database: str, kafka: str, topic_prefix: str
+) -> None:
+    async def limits(*, reset: bool = False) -> list[str]:
+        connection = await asyncpg.connect(database)
+        try:
+            missing = await missing_limits(connection)
+            if reset:
+                await connection.execute("alter role current_user reset all")
+            return missing
+        finally:
+            await connection.close()
+
+    assert await limits(reset=True) == []
+    assert len(await limits()) == len(ROLE_LIMITS)
+    await engine_of(database, kafka, topic_prefix).migrate()
+    assert await limits() == []

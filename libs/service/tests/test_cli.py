@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import ModuleType
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 import uvicorn
 from engine import Context, Send
@@ -199,6 +200,23 @@ def test_whether_a_service_is_migrated_can_be_asked_and_waited_for(cauce, instal
     environment.setattr(cli.asyncio, "sleep", meanwhile)
     result = cauce("migrate", "lending", "--check", "--wait", "60")
     assert result.exit_code == 0
+    assert said(result) == "lending: the database and the topics are ready."
+
+
+def test_a_migration_may_wait_for_the_database_that_somebody_else_makes(cauce, installed, engine, environment):
+    there = False
+
+    async def made(_):
+        nonlocal there
+        there = True
+
+    async def migrate(_):
+        if not there:
+            raise asyncpg.InvalidCatalogNameError('database "lending" does not exist')
+
+    environment.setattr(type(engine), "migrate", migrate)
+    environment.setattr(cli.asyncio, "sleep", made)
+    result = cauce("migrate", "lending", "--wait", "60")
     assert said(result) == "lending: the database and the topics are ready."
 
 

@@ -55,6 +55,16 @@ async def missing_limits(db: Db) -> list[str]:
     return found
 
 
+async def limit_own_role(db: Db) -> None:
+    """A role may do so itself, where whoever made it did not: operators of databases cannot say it. One that has other
+    limits keeps them."""
+    [role] = await db.fetch("select rolsuper, rolconfig from pg_roles where rolname = current_user")
+    told = {each.partition("=")[0] for each in role["rolconfig"] or ()}
+    for setting, value in ROLE_LIMITS.items():
+        if setting not in told and not role["rolsuper"]:
+            await db.execute(f"alter role current_user set {setting} = {value}")
+
+
 log = structlog.get_logger()
 
 
@@ -102,6 +112,7 @@ async def migrate(url: str, schema: str, then: Callable[[asyncpg.Connection[Any]
                     await connection.execute("set local client_min_messages = warning")
                     await connection.execute("set local lock_timeout = '500ms'")
                     await connection.execute(schema)
+                    await limit_own_role(connection)
                 break
             except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError) as error:
                 log.info("migration_gives_way", error=repr(error))

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -26,6 +28,43 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 REQUEST_SECONDS = 10.0
+
+
+class Brokers(str):
+    """The address of a broker that is spoken to by TLS, and the folder that says who this process is there: `user.crt`
+    and `user.key` are its own, `ca.crt` is the brokers' authority. All of it PEM, as operators make it.
+
+    The files are read for each client that is made, so what is made after they were renewed goes by the new ones.
+    """
+
+    tls: Path
+
+    def __new__(cls, address: str, tls: Path) -> Brokers:
+        made = super().__new__(cls, address)
+        made.tls = tls
+        return made
+
+
+def by_librdkafka(bootstrap: str) -> dict[str, str]:
+    """How librdkafka is told to reach it."""
+    if not isinstance(bootstrap, Brokers):
+        return {"bootstrap.servers": bootstrap}
+    return {
+        "bootstrap.servers": bootstrap,
+        "security.protocol": "ssl",
+        "ssl.ca.location": str(bootstrap.tls / "ca.crt"),
+        "ssl.certificate.location": str(bootstrap.tls / "user.crt"),
+        "ssl.key.location": str(bootstrap.tls / "user.key"),
+    }
+
+
+def by_aiokafka(bootstrap: str) -> dict[str, Any]:
+    """How aiokafka is told to reach it."""
+    if not isinstance(bootstrap, Brokers):
+        return {"bootstrap_servers": bootstrap}
+    context = ssl.create_default_context(cafile=str(bootstrap.tls / "ca.crt"))
+    context.load_cert_chain(bootstrap.tls / "user.crt", bootstrap.tls / "user.key")
+    return {"bootstrap_servers": bootstrap, "security_protocol": "SSL", "ssl_context": context}
 
 
 @lru_cache(maxsize=65_536)
@@ -75,7 +114,7 @@ async def closed(closing: Awaitable[Any]) -> None:
 
 @contextlib.asynccontextmanager
 async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(REQUEST_SECONDS * 1000))
+    client = AIOKafkaAdminClient(**by_aiokafka(bootstrap), request_timeout_ms=int(REQUEST_SECONDS * 1000))
     try:
         await bounded(client.start())
         yield client
@@ -87,10 +126,14 @@ async def create_topic(
     bootstrap: str, topic: str, *, partitions: int, replication: int, configs: Mapping[str, str] | None = None
 ) -> bool:
     """Creates the topic, with the settings that topics of ours usually have unless told otherwise; False if it was
-    there. Asserts that it has this many partitions: the count decides where keys go and is never changed (growth is a
-    new topic)."""
+    there, which whoever may not make topics is told, too. Asserts that it has this many partitions: the count decides
+    where keys go and is never changed (growth is a new topic)."""
     configs = dict(Topic("").configs(replication) if configs is None else configs)
     async with admin(bootstrap) as client:
+        [there] = await bounded(client.describe_topics([topic]))
+        if there["partitions"]:
+            _assert_partitions(topic, len(there["partitions"]), partitions)
+            return False
         answer = await bounded(client.create_topics([NewTopic(topic, partitions, replication, topic_configs=configs)]))
         created = True
         for _, code, *rest in answer.topic_errors:
@@ -100,10 +143,13 @@ async def create_topic(
             elif code != 0:
                 raise error(f"creating {topic}: {rest[0] if rest else ''}")
         described = await bounded(client.describe_topics([topic]))
-        found = len(described[0]["partitions"])
-        if found not in (0, partitions):  # 0: created this moment, not yet led
-            raise ValueError(f"topic {topic} has {found} partitions and not {partitions}: a topic is never resized")
+        _assert_partitions(topic, len(described[0]["partitions"]) or partitions, partitions)  # 0: this moment, unled
     return created
+
+
+def _assert_partitions(topic: str, found: int, wanted: int) -> None:
+    if found != wanted:
+        raise ValueError(f"topic {topic} has {found} partitions and not {wanted}: a topic is never resized")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +189,7 @@ def group_consumer(
 ) -> AIOKafkaConsumer:
     """A member of a group that keeps its offsets elsewhere: the listener seeks on every assignment."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **by_aiokafka(bootstrap),
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="none",
@@ -162,7 +208,7 @@ def intake_consumer(bootstrap: str, topic: str, group: str, *, max_records: int)
     be handled again without harm."""
     return AIOKafkaConsumer(
         topic,
-        bootstrap_servers=bootstrap,
+        **by_aiokafka(bootstrap),
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -183,7 +229,7 @@ class Watcher:
 
     async def _started(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+            consumer = AIOKafkaConsumer(**by_aiokafka(self._bootstrap), enable_auto_commit=False)
             try:
                 await bounded(consumer.start())
             except BaseException:
@@ -242,7 +288,7 @@ class Watcher:
         """Every record from the given offsets (or the first that is kept) to the ends as they are now, with its
         partition."""
         ends = await self.ends(topic)
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**by_aiokafka(self._bootstrap), enable_auto_commit=False)
         try:
             await bounded(consumer.start())
             assigned = {TopicPartition(topic, p): end for p, end in ends.items() if start.get(p, 0) < end}

@@ -156,7 +156,7 @@ class Producer:
 
     def _settings(self) -> dict[str, Any]:
         return {
-            "bootstrap.servers": self._bootstrap,
+            **kafka.by_librdkafka(self._bootstrap),
             "acks": "all",
             "enable.idempotence": True,
             "enable.gapless.guarantee": True,  # no batch of a partition is taken behind one that was refused

@@ -109,7 +109,7 @@ class Engine:
         self._processes: dict[str, ProcessHandler] = {}
         self._policies = [self._policy_subscription(policy) for policy in policies]
         self._check_subscriptions()
-        self._watcher = Watcher(kafka_bootstrap)
+        self._watcher = Watcher(self._kafka)
         self._tasks = Tasks()
         self._workers: Workers | None = None
         self._started = False

@@ -73,7 +73,7 @@ def create_app(
         engine = Engine(
             service,
             postgres_url=settings.postgres_url,
-            kafka_bootstrap=settings.kafka_bootstrap,
+            kafka_bootstrap=settings.kafka,
             role=settings.role,
             topic_prefix=settings.topic_prefix,
             deciders=deciders,

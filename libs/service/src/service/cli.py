@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Annotated, Any, NoReturn, TypeVar
 from uuid import UUID
 
+import asyncpg
 import typer
 from engine import Decider, Fact
 from engine.admission import StillRead
@@ -38,6 +39,8 @@ from service.settings import InvalidSettings, KafkaSettings
 from service.topics import look_after_all
 
 T = TypeVar("T")
+NOT_YET = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
+"""There is no such database or role: whoever makes them may be at it."""
 app = typer.Typer(help="Run Cauce's services and look after them.", no_args_is_help=True, rich_markup_mode="rich")
 view = typer.Typer(help="Read models.", no_args_is_help=True)
 timers = typer.Typer(help="Timers that do not fire.", no_args_is_help=True)
@@ -84,7 +87,7 @@ def migrate(
     name: Own,
     check: Annotated[bool, typer.Option("--check", help="Only look; make nothing.")] = False,
     wait: Annotated[
-        float, typer.Option(min=0, help="With --check: seconds that somebody else may still take for it.")
+        float, typer.Option(min=0, help="Seconds until all that it needs, or with --check the migration, is there.")
     ] = 0,
     admit: Annotated[
         bool, typer.Option("--admit", help="End the way back: write what only this release reads.")
@@ -105,10 +108,8 @@ def migrate(
     new: list[str] = []
     with sentences():
         engine = _engine(name, needs_kafka=True)
-        if check and not asyncio.run(_migrated(engine, wait)):
+        if not asyncio.run(_within(wait, engine.migrated if check else lambda: _done(engine.migrate()))):
             fail(f"{name} is not migrated to this release yet: cauce migrate {name} does it.")
-        if not check:
-            asyncio.run(engine.migrate())
         if admit:
             new = asyncio.run(engine.admit())
     out.print(f"{name}: the database and the topics are ready.")
@@ -116,19 +117,24 @@ def migrate(
         out.print(f"{name}: {', '.join(new) if new else 'no type of event'} newly admitted.", highlight=False)
 
 
-async def _migrated(engine: Engine, wait: float) -> bool:
-    """Looks once a second for so long, also where the database is away meanwhile."""
-    deadline = monotonic() + wait
+async def _within(seconds: float, attempt: Callable[[], Awaitable[bool]]) -> bool:
+    """Tries once a second for so long, also where Postgres or Kafka is away or not set up yet."""
+    deadline = monotonic() + seconds
     while True:
         try:
-            if await engine.migrated():
+            if await attempt():
                 return True
         except Exception as error:
-            if not passes(error) or monotonic() >= deadline:
+            if not (passes(error) or isinstance(error, NOT_YET)) or monotonic() >= deadline:
                 raise
         if monotonic() >= deadline:
             return False
         await asyncio.sleep(1)
+
+
+async def _done(work: Awaitable[None]) -> bool:
+    await work
+    return True
 
 
 @app.command()
@@ -174,7 +180,7 @@ def topics(
         settings = KafkaSettings()
         seen = asyncio.run(
             look_after_all(
-                settings.kafka_bootstrap,
+                settings.kafka,
                 prefix=settings.topic_prefix,
                 replication=settings.kafka_replication,
                 make=not check,

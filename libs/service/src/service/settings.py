@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
+from engine.kafka import Brokers
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -59,11 +60,39 @@ class FromOutside(BaseSettings):
             raise InvalidSettings(f"A file in {folder} is not usable as a setting: {error.__cause__}.") from None
 
 
-class Settings(FromOutside):
-    """What a service runs by; make it inside the app's factory."""
+class OwnDatabase(FromOutside):
+    """A service's database and role, as the service itself is told of them."""
 
     postgres_url: str = Field(min_length=1, repr=False)
+
+
+class KafkaSettings(FromOutside):
+    """What one has to know who only looks after topics."""
+
     kafka_bootstrap: str = Field(min_length=1)
+    kafka_tls: Path | None = Field(
+        default=None, description="a folder with user.crt, user.key and ca.crt, where Kafka is spoken to by TLS"
+    )
+    topic_prefix: str = ""
+    kafka_replication: int = Field(default=1, ge=1, description="how many brokers keep each record of a new topic")
+
+    @field_validator("kafka_tls")
+    @classmethod
+    def _complete(cls, folder: Path | None) -> Path | None:
+        for file in () if folder is None else (folder / "user.crt", folder / "user.key", folder / "ca.crt"):
+            if not file.is_file():
+                raise PydanticCustomError("tls", "there is no file {file}", {"file": str(file)})
+        return folder
+
+    @property
+    def kafka(self) -> str:
+        """The address, and who this is there."""
+        return self.kafka_bootstrap if self.kafka_tls is None else Brokers(self.kafka_bootstrap, self.kafka_tls)
+
+
+class Settings(KafkaSettings, OwnDatabase):
+    """What a service runs by; make it inside the app's factory."""
+
     issuer: str = Field(default="cauce-dev", min_length=1, description="the `iss` of its tokens")
     jwks: str | None = Field(default=None, validate_default=True, description=WHAT_IT_IS["jwks"])
     audience: str = Field(default="cauce", min_length=1, description="which has to be among the `aud` of a token")
@@ -85,8 +114,6 @@ class Settings(FromOutside):
         pattern="^(/[^/]+)*$",
         description="where a proxy shows the service, like /partner; the proxy takes it away from what it passes on",
     )
-    topic_prefix: str = ""
-    kafka_replication: int = Field(default=1, ge=1, description="how many brokers keep each record of a new topic")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     body_limit: int = Field(default=MIB, gt=0, description="bytes; a route may have its own")
     request_timeout: float = Field(default=60, gt=0, description="seconds until a response begins")
@@ -110,20 +137,6 @@ class Settings(FromOutside):
         except InvalidRoles as error:
             raise PydanticCustomError("roles", "{why}", {"why": str(error)}) from None
         return path
-
-
-class KafkaSettings(FromOutside):
-    """What one has to know who only looks after topics."""
-
-    kafka_bootstrap: str = Field(min_length=1)
-    topic_prefix: str = ""
-    kafka_replication: int = Field(default=1, ge=1)
-
-
-class OwnDatabase(FromOutside):
-    """A service's database and role, as the service itself is told of them."""
-
-    postgres_url: str = Field(min_length=1, repr=False)
 
 
 class Administration(FromOutside):
