@@ -55,7 +55,8 @@ ENV PATH=/opt/cauce/packages/bin:/opt/cauce/own/bin:${PATH} \
     CAUCE_PORT=8000
 USER 10001:10001
 EXPOSE 8000
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
+# Not more often: for each check the engine starts a process, which costs more than the check.
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \
     CMD ["python3", "-IS", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['CAUCE_PORT'] + '/readyz', timeout=4)"]
 ENTRYPOINT ["cauce"]
 CMD ["run"]

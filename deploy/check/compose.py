@@ -28,9 +28,9 @@ from deploy.check.report import Failed, Report
 
 HEALTHY_SECONDS = 300
 BACK_SECONDS = 180
-EVERY = "20"
+EVERY = "40"
 """One establishment of so many: the whole sample is what `make run` loads."""
-FIRST, LAST = "2005", "2019"
+FIRST, LAST = "2002", "2005"
 MIB = 2**20
 UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": MIB, "GiB": 2**30}
 KILL = "import os, sys; os.kill(int(sys.argv[1]), 9)"
