@@ -17,13 +17,13 @@ COPY libs/engine/pyproject.toml libs/engine/
 COPY libs/service/pyproject.toml libs/service/
 COPY services/${SERVICE}-svc/pyproject.toml services/${SERVICE}-svc/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    python3 libs/devstack/image.py packages "${SERVICE}" /opt/cauce
+    python3 libs/devstack/image.py packages "${SERVICE}" /opt/cauce /layers
 COPY libs/events libs/events
 COPY libs/engine libs/engine
 COPY libs/service libs/service
 COPY services/${SERVICE}-svc services/${SERVICE}-svc
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    python3 libs/devstack/image.py own "${SERVICE}" /opt/cauce
+    python3 libs/devstack/image.py own "${SERVICE}" /opt/cauce /layers
 
 FROM build AS inventory
 COPY libs/devstack/sbom.lock.txt libs/devstack/
@@ -44,8 +44,9 @@ LABEL org.opencontainers.image.title="cauce-${SERVICE}" \
       org.opencontainers.image.description="Cauce, the ${SERVICE} service: API, worker and command line" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=build /opt/cauce/packages /opt/cauce/packages
-COPY --from=build /opt/cauce/own /opt/cauce/own
+# Whole trees onto the root: a folder that COPY makes itself is of today, and the layer would never be the same again.
+COPY --from=build /layers/packages /
+COPY --from=build /layers/own /
 ENV PATH=/opt/cauce/packages/bin:/opt/cauce/own/bin:${PATH} \
     PYTHONPATH=/opt/cauce/own \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -54,7 +55,8 @@ ENV PATH=/opt/cauce/packages/bin:/opt/cauce/own/bin:${PATH} \
     CAUCE_PORT=8000
 USER 10001:10001
 EXPOSE 8000
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
+# Not more often: for each check the engine starts a process, which costs more than the check.
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \
     CMD ["python3", "-IS", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['CAUCE_PORT'] + '/readyz', timeout=4)"]
 ENTRYPOINT ["cauce"]
 CMD ["run"]

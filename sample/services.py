@@ -28,7 +28,8 @@ LIMITS = httpx.Limits(max_connections=CONCURRENCY, keepalive_expiry=4)
 """A connection is dropped a little before the services would drop it."""
 PATIENCE = 120.0
 """Seconds that a service may be away: the supervisor has restarted it by then, or it is not coming back."""
-AWAY = frozenset({429, 503})
+AWAY = frozenset({429, 502, 503, 504})
+"""Among them what a proxy says of a service that it does not reach."""
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
 PAGE = 500
 
@@ -52,7 +53,7 @@ class Refused(Trouble):
 class Service:
     """One service's HTTP API over kept-alive connections, a bounded number of requests at a time.
 
-    A request is repeated while the service cannot be reached or answers 429 or 503, for `patience` seconds; what
+    A request is repeated while the service cannot be reached or says that it is away, for `patience` seconds; what
     it did before is not done twice, because every command has an Idempotency-Key. Raises Refused for every other
     answer that is no success, Trouble when patience ends.
     """

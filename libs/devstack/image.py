@@ -1,10 +1,11 @@
 """Puts one service into the folder that an image is made of; the Dockerfile calls it, and no Docker is needed to.
 
-    image.py packages partner INTO     INTO/packages: a venv of what partner-svc needs, as requirements.lock pins it
-    image.py own partner INTO          INTO/own: the code of the service and of the libraries that it is made with
+    image.py packages partner INTO LAYERS     INTO/packages: a venv of what partner-svc needs, as the lock has it
+    image.py own partner INTO LAYERS          INTO/own: the code of the service and of the libraries it is made with
 
-Two folders, for two layers: the packages change seldom, and are the same bytes for most services. The same sources give
-the same bytes again: files are of SOURCE_DATE_EPOCH, and compiled code goes by its source's hash instead of its time.
+Two folders, for two layers: the packages change seldom, and are the same bytes for most services. LAYERS/packages and
+LAYERS/own have them once more, below the root that they are to be copied to. The same sources give the same bytes:
+files are of SOURCE_DATE_EPOCH, and compiled code goes by its source's hash instead of its time.
 """
 
 import os
@@ -77,7 +78,7 @@ def packages(service: str, into: Path) -> None:
     for left in (path for name in LEFT_OVER for path in into.glob(f"lib/python*/site-packages/{name}")):
         shutil.rmtree(left)
     strip(into)
-    settle(into)
+    compile_all(into)
 
 
 def own(service: str, venv: Path, into: Path) -> None:
@@ -91,7 +92,18 @@ def own(service: str, venv: Path, into: Path) -> None:
         command = [uv, "pip", "install", "--no-progress", "--python", str(venv / "bin" / "python")]
         command += ["--target", str(into), "--no-deps", "--no-index", "--find-links", wheels, *members]
         install.run("Installing them", command, env)
-    settle(into)
+    forget_uv(into)
+    compile_all(into)
+
+
+def forget_uv(folder: Path) -> None:
+    """What uv notes for itself in an install from wheels: the moment that each was made."""
+    (folder / ".lock").unlink()
+    for note in folder.glob("*.dist-info/uv_cache.json"):
+        note.unlink()
+        record = note.with_name("RECORD")
+        kept = [line for line in record.read_text().splitlines(keepends=True) if f"/{note.name}," not in line]
+        record.write_text("".join(kept))
 
 
 def strip(folder: Path) -> None:
@@ -103,18 +115,23 @@ def strip(folder: Path) -> None:
     subprocess.run([program, "--strip-unneeded", *libraries], check=True)  # noqa: S603
 
 
-def settle(folder: Path) -> None:
-    """Compiled, and of one time."""
+def compile_all(folder: Path) -> None:
     command = [sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
     subprocess.run([*command, str(folder)], check=True, env=dict(os.environ, PYTHONHASHSEED="0"))  # noqa: S603
+
+
+def layer(folder: Path, root: Path) -> None:
+    """The folder below another root, with its parents, and all of one time."""
+    shutil.copytree(folder, root / folder.relative_to("/"), symlinks=True)
     then = int(os.environ.get("SOURCE_DATE_EPOCH") or 0)
-    for path in [*folder.rglob("*"), folder]:
+    for path in [*root.rglob("*"), root]:
         os.utime(path, (then, then), follow_symlinks=False)
 
 
 if __name__ == "__main__":
     try:
-        step, name, base = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-        packages(name, base / "packages") if step == "packages" else own(name, base / "packages", base / "own")
+        step, name, base, layers = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+        packages(name, base / step) if step == "packages" else own(name, base / "packages", base / step)
+        layer(base / step, layers / step)
     except install.Trouble as trouble:
         sys.exit(f"cauce: {trouble}")

@@ -43,10 +43,14 @@ def ok(body: Any) -> httpx.Response:
 @pytest.mark.usefixtures("no_pauses")
 async def test_a_command_to_a_service_that_was_killed_is_repeated_with_the_same_key_until_it_is_back() -> None:
     partner = Scripted(
-        httpx.ReadError("connection reset"), httpx.ConnectError("refused"), httpx.Response(503), ok({"id": "x"})
+        httpx.ReadError("connection reset"),
+        httpx.ConnectError("refused"),
+        httpx.Response(503),
+        httpx.Response(502),
+        ok({"id": "x"}),
     )
     assert await service(partner).post("/applications", {"legal_name": "907"}, key="apply/907") == {"id": "x"}
-    assert len(partner.asked) == 4
+    assert len(partner.asked) == 5
     assert {request.headers["idempotency-key"] for request in partner.asked} == {"apply/907"}
     assert {request.content for request in partner.asked} == {b'{"legal_name":"907"}'}
     assert {request.headers["authorization"] for request in partner.asked} == {"Bearer s3cret"}

@@ -77,8 +77,12 @@ def test_the_same_files_have_the_same_times_and_are_compiled(
 ) -> None:
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "module.py").write_text("x = 1\n")
+    (tmp_path / "made" / "link").symlink_to("module.py")
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
-    image.settle(tmp_path / "made")
-    found = list((tmp_path / "made").rglob("*"))
-    assert any(path.suffix == ".pyc" for path in found)
-    assert {path.stat().st_mtime for path in [*found, tmp_path / "made"]} == {1_000_000_000}
+    image.compile_all(tmp_path / "made")
+    image.layer(tmp_path / "made", tmp_path / "layer")
+    found = list((tmp_path / "layer").rglob("*"))
+    copied = tmp_path / "layer" / (tmp_path / "made").relative_to("/")
+    assert copied / "__pycache__" in found
+    assert (copied / "link").is_symlink()
+    assert {path.lstat().st_mtime for path in [*found, tmp_path / "layer"]} == {1_000_000_000}

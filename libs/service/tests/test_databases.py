@@ -10,11 +10,10 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
-from click.testing import Result
 from devstack.fixtures import drop_owned_database
 from devstack.postgres import with_database
 from service import cli
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 Cauce = Callable[..., Result]
 PASSWORD = 'it\'s 100% "secret"/@'

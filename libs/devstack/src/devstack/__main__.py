@@ -11,17 +11,17 @@ import signal
 import sys
 from collections.abc import Iterator
 from typing import Annotated
-from uuid import UUID
 
 import psutil
 import typer
 
-from devstack import issuer, jars, place, ports
+from devstack import jars, place, ports
 from devstack.alone import alone, pid_of_other
 from devstack.child import went
 from devstack.screen import Screen
 from devstack.stack import Stack, disk_full
 from devstack.supervisor import Supervisor
+from devstack.token import token
 from devstack.trouble import Trouble, full_disk
 
 app = typer.Typer(
@@ -91,21 +91,7 @@ def stop() -> None:
             typer.echo("Nothing was running.")
 
 
-@app.command()
-def token(
-    role: Annotated[
-        str, typer.Option(help=f"Whose: {', '.join(issuer.ROLES)}. What each may do is in docs/access.md.")
-    ] = "channel-manager",
-    partner: Annotated[UUID | None, typer.Option(help="The partner that they belong to, for the role partner.")] = None,
-    subject: Annotated[str, typer.Option(help="Who it is; every event keeps it.")] = "developer",
-    hours: Annotated[float, typer.Option(min=0.01, help="How long it is good for.")] = 12.0,
-) -> None:
-    """Print an access token of this clone's development issuer.
-
-    Use it as `curl -H "Authorization: Bearer $(make -s token)" http://127.0.0.1:8102/partners`.
-    """
-    with one_sentence():
-        typer.echo(issuer.mint(role, subject, ttl=hours * 3600, partner_id=partner))
+app.command()(one_sentence()(token))
 
 
 @app.command()

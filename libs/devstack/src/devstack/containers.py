@@ -1,7 +1,12 @@
-"""The same two servers from container images, where an engine is present (CAUCE_TEST_INFRA=containers)."""
+"""The same two servers from container images, where an engine is present (CAUCE_TEST_INFRA=containers).
+
+CAUCE_POSTGRES_IMAGE and CAUCE_KAFKA_IMAGE name others than the official images, as for docker-compose.yml.
+"""
 
 import contextlib
+import os
 from collections.abc import Iterator
+from typing import Any
 
 from devstack import jars, kafka, ports, postgres
 from devstack.wait import run_apart, until_true
@@ -32,14 +37,22 @@ def kafka_environment(port: int) -> dict[str, str]:
     return {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in properties.items()}
 
 
+def publish(container: Any, inside: int, outside: int) -> None:
+    """On this machine only; the library's own way publishes to every network."""
+    container.ports = {f"{inside}/tcp": (ports.HOST, outside)}
+
+
 @contextlib.contextmanager
 def postgres_server() -> Iterator[str]:
     """The superuser's URL."""
     from testcontainers.community.postgres import PostgresContainer
 
-    container = PostgresContainer(POSTGRES_IMAGE, username=postgres.SUPERUSER, password=PASSWORD, dbname="postgres")
-    with container.with_command(postgres_command()) as server:
-        yield server.get_connection_url(driver=None)
+    image = os.environ.get("CAUCE_POSTGRES_IMAGE", POSTGRES_IMAGE)
+    container = PostgresContainer(image, username=postgres.SUPERUSER, password=PASSWORD, dbname="postgres")
+    (port,) = ports.free()
+    publish(container, 5432, port)
+    with container.with_command(postgres_command()):
+        yield f"postgresql://{postgres.SUPERUSER}:{PASSWORD}@{ports.HOST}:{port}/postgres"
 
 
 @contextlib.contextmanager
@@ -48,7 +61,8 @@ def kafka_server() -> Iterator[str]:
     from testcontainers.core.container import DockerContainer
 
     (port,) = ports.free()
-    container = DockerContainer(KAFKA_IMAGE).with_bind_ports(port, port)
+    container = DockerContainer(os.environ.get("CAUCE_KAFKA_IMAGE", KAFKA_IMAGE))
+    publish(container, port, port)
     for name, value in kafka_environment(port).items():
         container = container.with_env(name, value)
     with container:
