@@ -8,18 +8,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deploy.check import cluster, observability, production, static, tools
+from deploy.check import cluster, compose, observability, production, static, tools
 from deploy.check.report import Failed, Report
 
 PARTS: dict[str, Callable[[Report], None]] = {
     "static": static.run,
     "observability": observability.run,
+    "compose": compose.run,
     "production": production.run,
     "cluster": cluster.run,
 }
 SAYS = {
     "static": "files, rendered, against schemas, rules and linters; needs no engine and no cluster",
     "observability": "rules and dashboards by Prometheus' tools, and an alert that fires and ends",
+    "compose": "docker-compose.yml from nothing, the sample through it, every container killed, and on with the sample",
     "production": "overlays/production at a real API server with the operators' definitions, and drains of nodes",
     "cluster": "overlays/local from nothing in a cluster, the sample through it, every deployment restarted under load",
 }
@@ -36,6 +38,9 @@ def check(
 ) -> None:
     """Check what lies in deploy/: manifests, rules and the Dockerfile against schemas and linters, and, where there is
     an engine or a cluster, live. Exits with 1 where something does not hold; what could not be run is said at the end.
+
+    The engine is the one that docker speaks to. CAUCE_PYTHON_IMAGE, CAUCE_POSTGRES_IMAGE, CAUCE_KAFKA_IMAGE and
+    CAUCE_PROXY_IMAGE name other images than the official ones; what cannot be pulled, but for Python, is stood in for.
 
     A cluster is touched only if you name it: CAUCE_VERIFY_CLUSTER is a kubectl context, and CAUCE_VERIFY_LOAD a command
     that takes images into its nodes, as `docker save` writes them (absent: they are there). All that is made lies in a

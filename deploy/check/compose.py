@@ -23,14 +23,14 @@ from typing import Any
 from devstack import place, ports
 from devstack.services import SERVICES
 
-from deploy.check.images import PYTHON, docker, images
-from deploy.check.report import Failed, Report
+from deploy.check.images import PYTHON, docker, images, needed
+from deploy.check.report import Failed, Report, Skipped
 
 HEALTHY_SECONDS = 300
 BACK_SECONDS = 180
-EVERY = "40"
+EVERY = "20"
 """One establishment of so many: the whole sample is what `make run` loads."""
-FIRST, LAST = "2002", "2005"
+FIRST, LAST = "2003", "2007"
 MIB = 2**20
 UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": MIB, "GiB": 2**30}
 KILL = "import os, sys; os.kill(int(sys.argv[1]), 9)"
@@ -134,26 +134,26 @@ def run(report: Report) -> None:
         version = docker("version", "--format", "{{.Server.Version}}", seconds=20)
         composes = docker("compose", "version", "--short", seconds=20)
     except Failed as failure:
-        report.skip(f"docker-compose.yml, for no container engine with compose answers: {failure}.")
-        return
-    report.say(f"Docker Engine {version}, compose {composes}")
+        raise Skipped(f"It needs a container engine with compose (DOCKER_HOST says where one is): {failure}.") from None
+    report.figure("Docker Engine, compose", f"{version}, {composes}")
     http, kafka = ports.free(2)
     project = Project(
         f"cauce-check-{secrets.token_hex(4)}",
         {**images(report), "CAUCE_HTTP_PORT": str(http), "CAUCE_KAFKA_PORT": str(kafka), "CAUCE_IMAGE": "cauce-check"},
     )
-    with report.step("Building the images of the services"):
+    with needed(report, "the images of the services are built"):
         project.run("build", "--quiet", seconds=1800)
     sizes(report, project)
     try:
         tried(report, project, f"http://{ports.HOST}:{http}", f"{ports.HOST}:{kafka}")
-    except Failed:
-        report.say(project.run("ps", "--all"))
-        report.say(project.run("logs", "--tail", "15"))
-        raise
+    except Failed as failure:
+        told = project.run("ps", "--all"), project.run("logs", "--tail", "15")
+        raise Failed("\n".join([str(failure), *told])) from None
     finally:
-        with report.step("Removing the project with its data"):
+        with report.check("the project is gone with all its data"):
             project.run("--profile", "tools", "down", "--volumes", "--remove-orphans")
+            if left := docker("volume", "ls", "--quiet", "--filter", f"name={project.name}"):
+                raise Failed(f"these volumes are left: {left}")
 
 
 def sizes(report: Report, project: Project) -> None:
@@ -164,11 +164,12 @@ def sizes(report: Report, project: Project) -> None:
 
 
 def tried(report: Report, project: Project, door: str, kafka: str) -> None:
-    started = time.monotonic()
-    with report.step("From nothing to healthy: docker compose up --wait"):
+    with needed(report, "docker compose up --wait comes from nothing to healthy") as check:
+        started = time.monotonic()
         project.run("up", "--detach", "--wait", "--wait-timeout", str(HEALTHY_SECONDS), seconds=HEALTHY_SECONDS + 60)
-    report.figure("from nothing to healthy", f"{time.monotonic() - started:.0f} s")
-    containers = project.containers()
+        containers = project.containers()
+        check.found(f"{len(containers)} containers")
+        report.figure("from nothing to healthy", f"{time.monotonic() - started:.0f} s")
     memory = Memory(project)
     with tempfile.TemporaryDirectory() as folder:
         token = Path(folder) / "token"
@@ -180,12 +181,14 @@ def tried(report: Report, project: Project, door: str, kafka: str) -> None:
         }
         with memory.watched():
             journey(report, told, FIRST)
+        with needed(report, "no container was started again by itself, or for want of memory"):
+            for container in containers:
+                state = container.state()
+                if state["RestartCount"] or state["OOMKilled"]:
+                    raise Failed(f"{container.service} was: see docker logs {container.id[:12]}")
         for container in containers:
-            state = container.state()
-            if state["RestartCount"] or state["OOMKilled"]:
-                raise Failed(f"{container.service} was started again by itself: docker logs {container.id[:12]}")
-        slowest = max(killed(report, project, container) for container in containers)
-        report.figure(f"{len(containers)} containers killed in turn, the slowest healthy after", f"{slowest:.0f} s")
+            with needed(report, f"{container.service} is killed, and back by the engine's restart policy") as check:
+                check.found(f"healthy after {killed(project, container):.1f} s")
         again = Memory(project)
         with again.watched():
             journey(report, told, LAST)
@@ -198,13 +201,16 @@ def journey(report: Report, told: dict[str, str], until: str) -> None:
     """The sample up to a year through the front door, and then all that came of it compared. Raises Failed."""
     for what in ("load", "verify"):
         command = [sys.executable, "-m", f"sample.{what}", "--only-every", EVERY, "--until", until]
-        with report.step(f"python -m sample.{what} --only-every {EVERY} --until {until}"):
-            done = subprocess.run(command, cwd=place.root(), env=os.environ | told, check=False)  # noqa: S603
-        if done.returncode != 0:
-            raise Failed(f"sample.{what} ended with {done.returncode}; what it said stands above")
+        with needed(report, f"python -m {' '.join(command[2:])}") as check:
+            done = subprocess.run(  # noqa: S603
+                command, cwd=place.root(), env=os.environ | told, capture_output=True, text=True, check=False
+            )
+            if done.returncode != 0:
+                raise Failed(f"it ended with {done.returncode}: {done.stderr.strip()}")
+            check.found(done.stdout.strip().splitlines()[-1] if what == "verify" else "")
 
 
-def killed(report: Report, project: Project, container: Container) -> float:
+def killed(project: Project, container: Container) -> float:
     """SIGKILL to its first process, as a crash would; the seconds until the engine has brought it back to health. (What
     `docker kill` ends, the engine takes for stopped on purpose, and leaves alone.) Raises Failed."""
     before = container.state()
@@ -216,9 +222,7 @@ def killed(report: Report, project: Project, container: Container) -> float:
         if time.monotonic() - started > BACK_SECONDS:
             raise Failed(f"{container.service} did not come back within {BACK_SECONDS} s of being killed")
         time.sleep(0.2)
-    seconds = time.monotonic() - started
-    report.say(f"{container.service} was killed, and healthy again after {seconds:.1f} s")
-    return seconds
+    return time.monotonic() - started
 
 
 def back(container: Container, before: str) -> bool:

@@ -14,12 +14,21 @@ from pathlib import Path
 from devstack import jars, place
 from devstack.containers import KAFKA_IMAGE, POSTGRES_IMAGE
 
-from deploy.check.report import Failed, Report
+from deploy.check.report import Check, Failed, Report
 
 STANDINS = Path(__file__).parent / "standins"
 PYTHON, POSTGRES, KAFKA, PROXY = "CAUCE_PYTHON_IMAGE", "CAUCE_POSTGRES_IMAGE", "CAUCE_KAFKA_IMAGE", "CAUCE_PROXY_IMAGE"
 OFFICIAL = {PYTHON: "python:3.13-slim", POSTGRES: POSTGRES_IMAGE, KAFKA: KAFKA_IMAGE, PROXY: "caddy:2"}
 PULL_SECONDS = 300
+
+
+@contextmanager
+def needed(report: Report, name: str) -> Iterator[Check]:
+    """A check without which the next ones say nothing. Raises Failed where it does not hold."""
+    with report.check(name) as check:
+        yield check
+    if check.outcome == "fails":
+        raise Failed("what comes after that was not tried")
 
 
 def docker(*words: str, seconds: float = 120) -> str:
@@ -70,7 +79,7 @@ def images(report: Report) -> dict[str, str]:
         image = named(variable)
         if image is None:
             image = f"cauce-standin-{build.__name__}"
-            with report.step(f"{OFFICIAL[variable]} cannot be pulled; building the stand-in {image}"):
+            with needed(report, f"{OFFICIAL[variable]} cannot be pulled: the stand-in {image} is built"):
                 build(image, python)
         found[variable] = image
     return found
