@@ -74,16 +74,21 @@ def drained(report: Report, cluster: Cluster) -> None:
     with report.check("Every node is drained in turn, and no deployment ever lacks more than one pod") as check:
         lowest = dict.fromkeys(names, 99)
         for node in nodes:
-            with watched(cluster, lowest):
-                cluster.kubectl(
-                    "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=180s", "--pod-selector",
-                    "app.kubernetes.io/part-of=cauce",
-                )  # fmt: skip
+            with watched(cluster, lowest), emptied(cluster, node):
                 ready(cluster, names)
-            cluster.kubectl("uncordon", node)
         if wrong := sorted(name for name, count in lowest.items() if count < 1):
             raise Failed(f"without any pod for a moment: {', '.join(wrong)}")
         check.found(f"{len(nodes)} nodes; the fewest available pods of any deployment: {min(lowest.values())} of 2")
+
+
+@contextmanager
+def emptied(cluster: Cluster, node: str) -> Iterator[None]:
+    try:
+        told = ["--ignore-daemonsets", "--delete-emptydir-data", "--pod-selector=app.kubernetes.io/part-of=cauce"]
+        cluster.kubectl("drain", node, "--timeout=180s", *told)
+        yield
+    finally:
+        cluster.kubectl("uncordon", node)
 
 
 def ready(cluster: Cluster, names: list[str]) -> None:

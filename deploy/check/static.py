@@ -20,6 +20,7 @@ from deploy.observability.operator import HEAD
 LINE = 120
 CRITICAL = 1
 ACCEPTED = {
+    "container-ephemeral-storage-request-and-limit": "roots are read-only, and each emptyDir has its sizeLimit",
     "container-image-pull-policy": "images are named by digest, or by a tag that never moves",
     "container-resources": "a limit on processor time would halt a process beside a core that is free",
     "container-security-context-user-group-id": "official images say which account is theirs; it is below 10,000",
