@@ -19,6 +19,7 @@ from engine.timers import Timers
 from engine_reading import NOON, Clock, Rig, Topic, killed, until
 from events.partner import PartnerReinstated, PartnerSuspended
 from events.risk import RestrictionImposed, RestrictionLifted
+from structlog.testing import capture_logs
 
 DAY = timedelta(days=1)
 
@@ -323,14 +324,16 @@ async def test_a_timer_that_cannot_be_handled_is_set_aside_with_its_error_and_th
         assert await rig.pool.fetchval("select count(*) from timer") == 0
 
 
-async def test_a_timer_of_a_process_manager_that_is_gone_is_set_aside(rig: Rig) -> None:
+async def test_a_timer_of_a_process_manager_that_is_not_there_is_left_to_who_has_it(rig: Rig) -> None:
     await rig.pool.execute(
         "insert into timer (owner, key, due_at, correlation_id, causation_id) values ('risk.gone', 'a/b', $1, $2, $2)",
         NOON,
         uuid4(),
     )
-    await fire_all(rig, worker(rig, Clock(NOON + DAY)))
-    assert "risk.gone" in await rig.pool.fetchval("select error from timer")
+    with capture_logs() as logs:
+        await fire_all(rig, worker(rig, Clock(NOON + DAY)))
+    assert [entry["owner"] for entry in logs if entry["event"] == "timer_left"] == ["risk.gone"]
+    assert await rig.pool.fetchval("select count(*) from timer where error is null") == 1
 
 
 async def test_an_error_that_passes_by_itself_sets_no_timer_aside(rig: Rig) -> None:

@@ -52,9 +52,11 @@ _SUPERSEDED = (
     " or not exists (select 1 from pod p where (p.views->>b.name)::int = b.version)))"
 )
 _SHOWN = (
-    "select b.name, b.version, b.live, b.feed = 'inline' or coalesce(o.next_offset, 0) + $3 > s.published as whole"
-    " from store s, view_build b left join consumer_offset o"
-    " on o.subscription = $1 || '.' || b.name || '.g' || b.generation and o.topic_id = $2"
+    "select b.name, b.version, b.live, b.feed = 'inline' or coalesce(o.next_offset, 0) + $3 > s.published as whole,"
+    " exists (select 1 from parked_event where subscription = n.name) and not exists (select 1 from pod p"
+    "   where (p.views->>b.name)::int <> b.version) as stuck"
+    " from store s, view_build b cross join lateral (select $1 || '.' || b.name || '.g' || b.generation as name) n"
+    " left join consumer_offset o on o.subscription = n.name and o.topic_id = $2"
 )
 _READ_TAIL = "select e.*, s.incarnation from event e, store s where position >= $1 order by position"
 
@@ -65,6 +67,14 @@ class Build:
     generation: int
     feed: str
     live: bool
+
+
+def _is_shown(view: View, rows: Sequence[asyncpg.Record]) -> bool:
+    """In its own version, or built beside a later one that is; or as good as that will be."""
+    builds = [row for row in rows if row["name"] == view.name]
+    own = [row for row in builds if row["version"] == view.version]
+    shown = any(row["live"] and row["version"] >= view.version for row in builds)
+    return (shown and any(row["whole"] for row in own)) or any(row["stuck"] for row in own)
 
 
 class ViewBuilds:
@@ -195,18 +205,15 @@ class ViewBuilds:
 
     async def _look(self, db: Db) -> bool:
         """Whether all that this release reads of the own log is shown since this call. Once it was, what comes later
-        takes over without this process waiting for it."""
+        takes over without this process waiting for it. Nor is a build waited for that stands before a parked stream
+        where nobody of another release answers meanwhile."""
         if not self.missing:
             return False
         rows = await db.fetch(_SHOWN, self._service, OWN_LOG, TAIL)
         waits = [
             f"{view.name} in version {view.version}"
             for view in self._views.values()
-            if self.sources(view) == (self._service,)
-            and not (
-                any(row["name"] == view.name and row["version"] == view.version and row["whole"] for row in rows)
-                and any(row["name"] == view.name and row["live"] and row["version"] >= view.version for row in rows)
-            )
+            if self.sources(view) == (self._service,) and not _is_shown(view, rows)
         ]
         self.missing = {"views": f"being built: {', '.join(waits)}"} if waits else {}
         return not waits
