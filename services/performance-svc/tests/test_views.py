@@ -38,6 +38,7 @@ from events.performance import (
     PlanAction,
     PlanProblem,
 )
+from performance import partner_views
 from performance.domain.card import Band, Line
 from performance.domain.improvement_plan import ImprovementMeasured
 from performance.domain.metric import MetricDefined
@@ -263,7 +264,7 @@ def test_a_partner_is_in_the_channels_of_its_contracts_from_their_first_day_to_t
 
 
 def test_only_what_is_known_of_partners_and_contracts_is_not_written_with_the_append() -> None:
-    inline = {view.name: view.inline for view in VIEWS}
+    inline = {view.name: view.inline for view in (*VIEWS, *partner_views.VIEWS)}
     assert inline == {"basis": True, "evaluations": True, "partners": False, "channels": False}
 
 
