@@ -1,4 +1,4 @@
-"""partner, twice, and contract, once, with applicants who keep them busy and whose client forgives nothing."""
+"""partner and contract, with applicants who keep them busy and whose client forgives nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import itertools
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,8 @@ import httpx
 from devstack import place
 from httpx_aiohttp import AiohttpTransport
 
+from faults.checker import Verdict, collect, judge_views
+from faults.evidence import Evidence
 from faults.fleet import Fleet, Replica
 from faults.ledger import Asked, Client, Ledger, Unanswered
 from faults.probe import Probe
@@ -29,7 +31,6 @@ PATIENCE = 60.0
 """Seconds for what takes two on an idle machine."""
 STORIES = 4
 """Applicants on their way at once."""
-COUNTS = {"partner": 2, "contract": 1}
 DRAIN_SECONDS = 1
 
 
@@ -53,7 +54,7 @@ class Balancer:
                 replicas = self.fleet.of(self.service)
                 ready = await asyncio.gather(*(self.fleet.is_ready(client, replica) for replica in replicas))
                 self._ready = [replica for replica, is_ready in zip(replicas, ready, strict=True) if is_ready]
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
 
     def leads_to(self, replica: Replica) -> bool:
         return any(each is replica for each in self._ready)
@@ -106,7 +107,7 @@ async def until(condition: Callable[[], Awaitable[bool] | bool], what: str, seco
 
 @dataclass
 class Channel:
-    """partner, twice, and contract, once, and the applicants who keep them busy."""
+    """partner and contract, and the applicants who keep them busy."""
 
     fleet: Fleet
     probe: Probe
@@ -222,16 +223,27 @@ class Channel:
         await self.end(old)
         return new
 
-    async def wrong_views(self, release: Path | None = None, service: str = "partner") -> str:
+    async def wrong_views(self, release: Path | None = None) -> str:
         """What a release finds otherwise than the log makes it, in the views of its own versions."""
-        code, said = await self.run(release, service, "faults.folds", service)
+        code, said = await self.run(release, "partner", "faults.folds", "partner")
         return "" if code == 0 else said
+
+    @property
+    def urls(self) -> dict[str, str]:
+        return {service: self.fleet.direct_url(service) for service in self.fleet.counts}
+
+    async def evidence(self) -> dict[str, Evidence]:
+        return await collect(self.fleet.engines, self.urls, self.fleet.bootstrap)
+
+    async def views(self, found: Mapping[str, Evidence]) -> Verdict:
+        """Of this release."""
+        return await judge_views(found, self.fleet.engines, self.urls)
 
 
 @contextlib.asynccontextmanager
-async def busy(folder: Path) -> AsyncIterator[Channel]:
-    """The channel, up and ready, its applicants waiting for the first `traffic`."""
-    fleet = Fleet(folder, counts=COUNTS, settings={"CAUCE_DRAIN": str(DRAIN_SECONDS)})
+async def busy(folder: Path, partners: int = 1) -> AsyncIterator[Channel]:
+    """The channel, up and ready, with so many processes of partner-svc; its applicants wait for the first `traffic`."""
+    fleet = Fleet(folder, counts={"partner": partners, "contract": 1}, settings={"CAUCE_DRAIN": str(DRAIN_SECONDS)})
     ledger = Ledger()
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(fleet.running())

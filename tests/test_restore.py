@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from faults.channel import Channel, busy, until
-from faults.checker import collect, judge_services
+from faults.checker import judge_services
 from faults.child import SHORT
 from faults.evidence import Evidence, data_of
 from faults.ledger import Asked, Ledger
@@ -36,18 +36,18 @@ def told(channel: Channel, event: str) -> Iterator[dict[str, Any]]:
 
 
 async def evidence_of(channel: Channel) -> dict[str, Evidence]:
-    fleet = channel.fleet
-    urls = {service: fleet.direct_url(service) for service in fleet.counts}
-    found = await collect(fleet.engines, urls, fleet.bootstrap)
+    found = await channel.evidence()
     lost = {sent.raw.id for sent in found["partner"].topic} - {event.id for event in found["partner"].events}
     return {**found, "partner": replace(found["partner"], lost=frozenset(lost))}
 
 
 async def assert_all_fits(channel: Channel, found: dict[str, Evidence], asked: Sequence[Asked]) -> None:
     window, now = int(SHORT["relay_window"]), datetime.now(UTC)
-    verdicts = judge_services(found, Ledger(list(asked)), window=window, stumbles=4, now=now)
+    verdicts = [
+        *judge_services(found, Ledger(list(asked)), window=window, stumbles=4, now=now),
+        await channel.views(found),
+    ]
     assert [str(verdict) for verdict in verdicts if not verdict.passed] == []
-    assert [await channel.wrong_views(service=service) for service in found] == ["", ""]
     assert channel.ledger.broken == []
     registered = {data_of(event)["partner_id"] for event in found["partner"].called("PartnerRegistered")}
     negotiating = Counter(data_of(event)["partner_id"] for event in found["contract"].called("NegotiationOpened"))

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from aiokafka.errors import KafkaConnectionError
-from engine.errors import EventTooLarge, Unavailable
+from engine.errors import EventTooLarge, NotAdmitted, Unavailable
 from fastapi import APIRouter, HTTPException
 from service import Invalid, ProblemError, scope
 
@@ -143,6 +143,14 @@ async def test_a_bug_is_a_500_that_leaks_nothing_and_is_logged_with_its_correlat
     [line] = [line for line in logged.splitlines() if '"internal_error"' in line]
     assert problem["correlation_id"] in line
     assert "ZeroDivisionError: secret figures" in line
+
+
+async def test_an_event_that_is_not_admitted_yet_is_a_503_that_says_that_nothing_was_done(client, engine):
+    engine.failure = NotAdmitted("LoanOpened is not written yet")
+    answer = await client.post("/loans", json={"amount": "5"})
+    problem = of(answer, 503, "not_admitted")
+    assert problem["detail"] == "LoanOpened is not written yet. Nothing was done."
+    assert answer.headers["retry-after"] == "1"
 
 
 async def test_an_event_that_is_too_large_is_a_413(client, engine):

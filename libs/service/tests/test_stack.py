@@ -121,9 +121,9 @@ def cauce(make_real, monkeypatch, database, kafka):
     for name, value in (("POSTGRES_URL", database), ("KAFKA_BOOTSTRAP", kafka)):
         monkeypatch.setenv(f"CAUCE_{name}", value)
 
-    async def call(*words):
+    async def call(*words, code=0):
         result = await asyncio.to_thread(CliRunner().invoke, cli.app, words)
-        assert result.exit_code == 0, (result.output, result.exception)
+        assert result.exit_code == code, (result.output, result.exception)
         return result.output
 
     return call
@@ -133,6 +133,18 @@ async def test_the_command_line_migrates_again_and_again_and_tells_of_it(cauce):
     for _ in range(2):
         assert "the database and the topics are ready" in await cauce("migrate", "lending")
     assert "the database and the topics are ready" in await cauce("migrate", "lending", "--check")
+    assert "no type of event newly admitted" in await cauce("migrate", "lending", "--admit")
+
+
+async def test_what_a_later_release_brings_is_admitted_from_the_command_line(real, cauce):
+    engine = real.state.engine
+    types = sorted(engine.store.codec.writes)
+    async with engine.acquire() as db:
+        await db.execute("delete from admitted_type where type = $1", types[0])
+        await db.execute("update pod set reads = array_remove(reads, $1)", types[0])
+        assert f"1 running processes cannot read {types[0]}" in await cauce("migrate", "lending", "--admit", code=1)
+        await db.execute("update pod set reads = $1", types)
+    assert f"{types[0]} newly admitted" in await cauce("migrate", "lending", "--admit")
 
 
 async def test_the_command_line_shows_a_stream_and_rebuilds_a_view_while_the_service_runs(real, connect, cauce):
