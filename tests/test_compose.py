@@ -12,6 +12,10 @@ import yaml
 from devstack import containers, postgres
 from devstack.services import SERVICES
 
+from deploy.check.compose import in_bytes
+from deploy.check.images import needed
+from deploy.check.report import Failed, Report
+
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -79,3 +83,26 @@ def test_the_front_door_and_its_page_know_every_service() -> None:
     folders = {told(volume).split(":")[1] for volume in PARTS["secrets"]["volumes"]}
     assert folders >= {f"/secrets/{name}" for name in [*NAMES, "postgres", "admin", "issuer"]}
     assert PARTS["databases"]["command"][1:] == [f"/services/{name}/CAUCE_POSTGRES_URL" for name in NAMES]
+
+
+# -- its check
+
+
+@pytest.mark.parametrize(
+    ("told", "number"), [("0B", 0), ("27.5MiB", 28_835_840), ("1.5GiB", 1_610_612_736), ("812kB", 812_000)]
+)
+def test_the_engines_sizes_are_numbers(told: str, number: int) -> None:
+    assert in_bytes(told) == number
+
+
+def test_what_the_rest_rests_on_ends_the_part_where_it_fails() -> None:
+    report = Report()
+    with report.part("a part"):
+        with needed(report, "the first"):
+            pass
+        with needed(report, "the second"):
+            raise Failed("it does not")
+        pytest.fail("the third was tried")
+    [part] = report.parts
+    assert [(check.name, check.outcome) for check in part.checks] == [("the first", "holds"), ("the second", "fails")]
+    assert (part.outcome, report.passed) == ("fails", False)

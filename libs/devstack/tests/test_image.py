@@ -86,3 +86,15 @@ def test_the_same_files_have_the_same_times_and_are_compiled(
     assert copied / "__pycache__" in found
     assert (copied / "link").is_symlink()
     assert {path.lstat().st_mtime for path in [*found, tmp_path / "layer"]} == {1_000_000_000}
+
+
+def test_what_uv_notes_of_the_moment_is_not_in_an_image(image: ModuleType, tmp_path: Path) -> None:
+    info = tmp_path / "partner_svc-0.1.0.dist-info"
+    info.mkdir()
+    (tmp_path / ".lock").touch()
+    (info / "uv_cache.json").write_text('{"timestamp": 1}')
+    noted = f"{info.name}/METADATA,sha256=a,1\n"
+    (info / "RECORD").write_text(f"{noted}{info.name}/uv_cache.json,sha256=b,2\n")
+    image.forget_uv(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["RECORD"]
+    assert (info / "RECORD").read_text() == noted
