@@ -174,7 +174,7 @@ class Channel:
     def go(self) -> None:
         self._going.set()
 
-    async def traffic(self, stories: int = 8) -> None:
+    async def traffic(self, stories: int = 5) -> None:
         """Comes back when so many more applicants have a negotiation."""
         goal = self.told + stories
         self.go()

@@ -142,7 +142,7 @@ async def assert_nothing_went_wrong(channel: Channel) -> None:
         await channel.views(evidence),
     ]
     assert [str(verdict) for verdict in verdicts if not verdict.passed] == []
-    assert len(evidence["contract"].called("NegotiationOpened")) == channel.told >= 40
+    assert len(evidence["contract"].called("NegotiationOpened")) == channel.told >= 25
 
 
 async def written_before_all_can_read_it(channel: Channel, release_2: Path) -> None:
