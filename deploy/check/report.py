@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+import psutil
 from devstack import place
 from devstack.trouble import Trouble
 from rich.console import Console
@@ -177,4 +179,5 @@ def _now() -> str:
         text=True,
         check=False,
     ).stdout.strip()
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC at commit {commit or 'unknown'}"
+    machine = f"{os.cpu_count()} cores and {psutil.virtual_memory().total / 2**30:.0f} GiB"
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC at commit {commit or 'unknown'}, on {machine}"
