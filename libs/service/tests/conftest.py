@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+import structlog
 from engine import Command, Context, Decider, Fact, Rejected, Send, Unknown
 from engine.errors import Conflict, KeyReused, VersionNeeded
 from engine.parking import ParkedStream, RetryResult
@@ -365,6 +366,13 @@ class Issuer:
         return jwt.encode(
             {"alg": alg, "typ": "at+jwt", "kid": signer.kid} | (header or {}), kept, signer, algorithms or [alg]
         )
+
+
+@pytest.fixture(autouse=True)
+def logs_are_set_up_by_each_test_alone():
+    """A level that an app was made with would keep lines from whatever test this process runs next."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
