@@ -4,6 +4,7 @@ a partner has notice of a breach, and time to cure it. A contract keeps the vers
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import islice
 from typing import Annotated
 from zoneinfo import available_timezones
@@ -24,8 +25,12 @@ GENERAL = "noncompliance"
 Citation = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 
 
+# Asked of the disk once, and not for each stored event that is read.
+_zones = cache(available_timezones)
+
+
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError("is no time zone of the IANA database")
     return name
 
