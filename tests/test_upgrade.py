@@ -4,7 +4,6 @@ table."""
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -105,8 +104,8 @@ async def test_a_release_rolls_out_and_back_under_load_and_no_request_fails_and_
     await channel.pause()
     assert await builds(channel) == {(2, False), (3, True)}
     # Each reads its own: whoever comes back finds the old one as it should be.
-    old, new = await asyncio.gather(channel.wrong_views(None), channel.wrong_views(release_2))
-    assert (old, new) == ("", "")
+    for release in (None, release_2):  # one after the other: both fold into tables of one name
+        assert await channel.wrong_views(release) == ""
 
     await channel.traffic(0)
     second = await channel.replace(second, release_2)
