@@ -138,22 +138,25 @@ def repeated_in_bounds(evidence: Evidence, window: int, stumbles: int) -> Iterat
     times = evidence.takeovers + stumbles
     if repeats(evidence) > times * window:
         yield f"{repeats(evidence)} records are repeats, with a window of {window} and {times} reasons to begin anew"
-    for position, back in fell_back(evidence):
-        if back > window:
-            yield f"after position {position} the relay went back over {back} events of one partition"
+    for position, again in sent_again(evidence):
+        if again > window:
+            yield f"after position {position} the relay sent {again} events of one partition again"
 
 
-def fell_back(evidence: Evidence) -> Iterator[tuple[int, int]]:
-    """Where a partition steps back: after which position, and over how many events that were there."""
-    seen: dict[int, list[tuple[int, int]]] = defaultdict(list)
+def sent_again(evidence: Evidence) -> Iterator[tuple[int, int]]:
+    """Where a partition steps back: after which position, and how many events come there again. How far back they lie
+    says nothing: one that slept with a window in hand sends it when its successor is far ahead."""
+    highest: dict[int, tuple[int, int]] = {}
+    running: dict[int, int] = defaultdict(int)
     for sent in evidence.topic:
         place = (sent.raw.incarnation, sent.raw.position)
-        before = seen[sent.partition]
-        if before and place <= before[-1]:
-            yield before[-1][1], sum(each >= place for each in before)
-            while before and before[-1] >= place:
-                before.pop()
-        before.append(place)
+        if place <= highest.get(sent.partition, (0, 0)):
+            running[sent.partition] += 1
+            continue
+        if again := running.pop(sent.partition, 0):
+            yield highest[sent.partition][1], again
+        highest[sent.partition] = place
+    yield from ((highest[partition][1], again) for partition, again in running.items() if again)
 
 
 def effects_once(evidence: Evidence) -> Iterator[str]:

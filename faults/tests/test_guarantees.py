@@ -137,6 +137,11 @@ def test_more_was_repeated_than_a_window_for_each_take_over() -> None:
     assert not list(guarantees.repeated_in_bounds(repeated, 3, 0))
 
 
+def test_one_that_slept_may_send_its_window_when_its_successor_is_far_ahead() -> None:
+    late = store([E1, E2, E3], [E1, E2, E3, E1])
+    assert not list(guarantees.repeated_in_bounds(late, 1, 0))
+
+
 def test_a_cause_has_its_effect_twice() -> None:
     cause = uuid4()
     twice = [lapsed(n, causation_id=cause, actor="policy:risk.x") for n in (1, 2)]
