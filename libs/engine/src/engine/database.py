@@ -13,6 +13,8 @@ import structlog
 
 from engine.store import Db, prepare
 
+log = structlog.get_logger()
+
 ROLE_LIMITS = {"transaction_timeout": 2000, "idle_in_transaction_session_timeout": 2000}
 """What a service's role lives under, in milliseconds: no append stays open for longer, so none holds the relay back
 longer."""
@@ -63,9 +65,6 @@ async def limit_own_role(db: Db) -> None:
     for setting, value in ROLE_LIMITS.items():
         if setting not in told and not role["rolsuper"]:
             await db.execute(f"alter role current_user set {setting} = {value}")
-
-
-log = structlog.get_logger()
 
 
 async def open_pool(
